@@ -1,0 +1,134 @@
+"""Tier 2: the options that only one backend understands, and the specs of the built-ins."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from llenergymeasure.config.backend_spec import (
+    BackendOptions,
+    BackendSpec,
+    Capabilities,
+    EnergyBackendSpec,
+)
+
+_INFERENCE = "llenergymeasure.core.inference_backends"
+_ENERGY = "llenergymeasure.core.energy_backends"
+_REINSTALL = "reinstall with: pip install --force-reinstall llenergymeasure"
+
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class PyTorchConfig(BackendOptions):
+    """Options of the PyTorch backend."""
+
+    batch_size: int = Field(1, ge=1, description="Requests in one static batch.")
+
+
+class EchoConfig(BackendOptions):
+    """Script of the echo backend: an engine whose every delay, length and failure is known.
+
+    It needs no model. Tokens of a prompt are its whitespace-separated words.
+    """
+
+    batch_size: int = Field(1, ge=1, description="Requests in one static batch.")
+    streaming: bool = Field(False, description="Report a time for each token.")
+    load_s: NonNegative = Field(0.0, description="Seconds that loading takes.")
+    prefill_s: NonNegative = Field(0.0, description="Seconds before a batch's first token.")
+    per_token_s: NonNegative = Field(0.0, description="Seconds for each token of a batch.")
+    output_tokens: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(
+        None,
+        min_length=1,
+        strict=False,
+        description="Tokens to generate before end-of-sequence, used in turn by request id; "
+        "null generates max_output_tokens and no end-of-sequence.",
+    )
+    fail_requests: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        (), strict=False, description="Request ids that fail."
+    )
+    fail_load: bool = Field(False, description="Fail while loading.")
+    fail_generate: bool = Field(False, description="Fail as a whole while generating.")
+    die_after_requests: int | None = Field(
+        None, ge=0, description="Kill the own process (SIGKILL) after that many requests."
+    )
+
+
+class CurveSegment(BackendOptions):
+    """A closed-form power curve P(t) in W, t in s since the first window's start."""
+
+    shape: Literal["constant", "square", "ramp"] = Field("constant", description="Form of P(t).")
+    power_w: NonNegative = Field(100.0, description="Power; of a square wave its high level.")
+    low_w: NonNegative = Field(0.0, description="Low level of a square wave.")
+    period_s: float = Field(1.0, gt=0, allow_inf_nan=False, description="Period of a square wave.")
+    duty: float = Field(0.5, ge=0, le=1, description="Share of the period at the high level.")
+    slope_w_per_s: NonNegative = Field(0.0, description="Slope of a ramp that starts at power_w.")
+
+
+class ReplayConfig(BackendOptions):
+    """Where replayed joules come from: exactly one of a recording or a curve."""
+
+    path: str | None = Field(
+        None, description="CSV with the columns t_s,power_w; linear between its points."
+    )
+    curve: CurveSegment | None = Field(None, description="A closed-form curve.")
+    domain: str = Field("gpu", min_length=1, description="Name of the domain that is replayed.")
+    scope: Literal["device", "machine"] = Field("machine", description="Scope of the reading.")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ReplayConfig:
+        if (self.path is None) == (self.curve is None):
+            raise ValueError("give exactly one of 'path' and 'curve'")
+        return self
+
+
+class CodeCarbonConfig(BackendOptions):
+    """Options of CodeCarbon."""
+
+    country_iso_code: str | None = Field(
+        None,
+        pattern=r"^[A-Z]{3}$",
+        description="Three-letter country of the grid, for emissions; null leaves emissions null.",
+    )
+
+
+PYTORCH = BackendSpec(
+    name="pytorch",
+    target=f"{_INFERENCE}.pytorch:PyTorchBackend",
+    options=PyTorchConfig,
+    requires=("torch", "transformers"),
+    description="Hugging Face transformers on PyTorch, static batches.",
+    install_hint=_REINSTALL,
+    capabilities=Capabilities(devices=("auto", "cuda", "mps", "cpu")),
+)
+
+ECHO = BackendSpec(
+    name="echo",
+    target=f"{_INFERENCE}.echo:EchoBackend",
+    options=EchoConfig,
+    description="A scripted stand-in without a model, for trying things out and for tests.",
+    capabilities=Capabilities(streaming=True),
+)
+
+CODECARBON = EnergyBackendSpec(
+    name="codecarbon",
+    target=f"{_ENERGY}.codecarbon:CodeCarbonBackend",
+    options=CodeCarbonConfig,
+    requires=("codecarbon",),
+    description="CodeCarbon, offline: counters where it finds them, else estimates.",
+    install_hint=_REINSTALL,
+    auto_rank=50,
+)
+
+REPLAY = EnergyBackendSpec(
+    name="replay",
+    target=f"{_ENERGY}.replay:ReplayBackend",
+    options=ReplayConfig,
+    description="Joules from a recorded or closed-form power curve, not from this machine.",
+)
+
+NONE = EnergyBackendSpec(
+    name="none",
+    target=f"{_ENERGY}.none:NoEnergyBackend",
+    description="No energy measurement; joules are null.",
+)

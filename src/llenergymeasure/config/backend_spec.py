@@ -1,0 +1,82 @@
+"""What a backend registers: light enough to be listed and validated without its engine.
+
+A plug-in's entry point (group ``llenergymeasure.inference_backends`` or ``.energy_backends``)
+names an object of one of these classes. Its module must not import the engine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+LaunchMode = Literal["direct", "accelerate", "torchrun"]
+
+
+class BackendOptions(BaseModel):
+    """Base of a backend's own config section; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What an inference backend can do.
+
+    Attributes:
+        launch: How its process is started.
+        owns_cuda: True if the engine sets up CUDA in processes of its own.
+        parallelism: Kinds of parallelism it offers, e.g. ``("tensor",)``.
+        batching: Batching strategies it offers.
+        streaming: True if token times are observed.
+        devices: Values of ``device`` that it can be asked for.
+    """
+
+    launch: LaunchMode = "direct"
+    owns_cuda: bool = False
+    parallelism: tuple[str, ...] = ()
+    batching: tuple[str, ...] = ("static",)
+    streaming: bool = False
+    devices: tuple[str, ...] = ("auto", "cpu")
+
+
+@dataclass(frozen=True)
+class ComponentSpec:
+    """Common to both kinds.
+
+    Attributes:
+        name: As in ``backend: NAME``; also the name of its config section.
+        target: ``module:Class``, imported only when it is going to run.
+        options: The model of its config section.
+        requires: Importable modules that it needs.
+        description: One line for ``lem backends``.
+        install_hint: What to type when a requirement is missing.
+    """
+
+    name: str
+    target: str
+    options: type[BackendOptions] = BackendOptions
+    requires: tuple[str, ...] = ()
+    description: str = ""
+    install_hint: str = ""
+
+
+@dataclass(frozen=True)
+class BackendSpec(ComponentSpec):
+    """An inference backend. Its class is called with the validated ``ExperimentConfig``."""
+
+    capabilities: Capabilities = field(default_factory=Capabilities)
+
+
+@dataclass(frozen=True)
+class EnergyBackendSpec(ComponentSpec):
+    """An energy backend. Its class is called with its validated options.
+
+    Attributes:
+        scope: What its readings cover.
+        auto_rank: Place in the order that ``energy.backend: auto`` tries; None is never tried.
+    """
+
+    scope: Literal["device", "machine"] = "machine"
+    auto_rank: int | None = None

@@ -1,0 +1,184 @@
+"""Tier 1: what every engine understands. Each field here has an effect on a run."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    model_validator,
+)
+
+from llenergymeasure.config.backend_spec import BackendOptions
+from llenergymeasure.config.registry import auto_energy_backends, energy_backend, inference_backend
+
+DecoderPreset = Literal["deterministic", "standard", "creative", "factual"]
+
+DECODER_PRESETS: dict[str, dict[str, Any]] = {
+    "deterministic": {"temperature": 0.0, "do_sample": False},
+    "standard": {"temperature": 1.0, "top_p": 0.95},
+    "creative": {"temperature": 0.8, "top_p": 0.9, "repetition_penalty": 1.1},
+    "factual": {"temperature": 0.3},
+}
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class DecoderConfig(_Section):
+    """How the next token is chosen. Explicit values win over the preset."""
+
+    preset: DecoderPreset | None = Field(None, description="A named set of decoder values.")
+    temperature: float = Field(1.0, ge=0, le=2, description="0 is greedy.")
+    top_k: int = Field(50, ge=0, description="0 turns it off.")
+    top_p: float = Field(1.0, gt=0, le=1, description="1 turns it off.")
+    repetition_penalty: float = Field(1.0, ge=0.1, le=10, description="1 turns it off.")
+    do_sample: bool = Field(True, description="false is greedy.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _apply_preset(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("preset"), str):
+            return {**DECODER_PRESETS.get(data["preset"], {}), **data}
+        return data
+
+    @property
+    def greedy(self) -> bool:
+        """Whether the most likely token is always taken."""
+        return not self.do_sample or self.temperature == 0
+
+
+class PromptsConfig(_Section):
+    """Where the prompts come from."""
+
+    type: Literal["builtin", "file"] = Field("builtin", description="Kind of source.")
+    path: str | None = Field(
+        None,
+        min_length=1,
+        description="Text file with a prompt a line, or JSONL; relative to the config file, "
+        "else to the working directory.",
+    )
+    column: str | None = Field(
+        None, min_length=1, description="JSONL column; null finds the usual names."
+    )
+
+    @model_validator(mode="after")
+    def _path_fits_type(self) -> PromptsConfig:
+        if self.type == "file" and self.path is None:
+            raise ValueError("type 'file' needs a 'path'")
+        if self.type == "builtin" and (self.path is not None or self.column is not None):
+            raise ValueError("'path' and 'column' need type 'file'")
+        return self
+
+
+class WarmupConfig(_Section):
+    """What runs before the measured window."""
+
+    prompts: int = Field(4, ge=0, le=10_000, description="Warm-up requests; 0 is none.")
+
+
+class EnergyConfig(_Section):
+    """Which source the joules come from; its options stand in a section of its name."""
+
+    backend: str = Field(
+        "auto", min_length=1, description="auto, none, codecarbon, replay or a plug-in's name."
+    )
+
+    def options_of(self, name: str) -> BackendOptions:
+        """The validated options of the energy backend ``name`` (its defaults if not given)."""
+        section = getattr(self, name, None)
+        return section if isinstance(section, BackendOptions) else energy_backend(name).options()
+
+
+class IOConfig(_Section):
+    """Where results go."""
+
+    results_dir: str | None = Field(None, min_length=1, description="Folder of the results.")
+
+
+class ExperimentConfig(_Section):
+    """A validated experiment. The chosen backend's options stand in a section of its name."""
+
+    config_name: str = Field(min_length=1, max_length=200, description="A name for people.")
+    model_name: str = Field(
+        min_length=1, description="Local directory, hub id, or builtin:tiny-llama."
+    )
+    revision: str | None = Field(None, min_length=1, description="Branch, tag or commit.")
+    backend: str = Field("pytorch", min_length=1, description="The inference engine.")
+    device: Literal["auto", "cuda", "mps", "cpu"] = Field("auto", description="Where it runs.")
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
+        "auto", description="auto: the checkpoint's own on an accelerator, float32 on a CPU."
+    )
+    seed: int = Field(42, ge=0, lt=2**32, description="Seed of everything random.")
+    num_prompts: int | None = Field(
+        None, ge=1, description="The first so many prompts; null takes all."
+    )
+    prompts: PromptsConfig = Field(default_factory=PromptsConfig)
+    max_input_tokens: int = Field(512, ge=1, description="Longer prompts are truncated.")
+    max_output_tokens: int = Field(128, ge=1, description="Generated tokens at most.")
+    min_output_tokens: int = Field(0, ge=0, description="Generated tokens at least.")
+    decoder: DecoderConfig = Field(default_factory=DecoderConfig)
+    num_cycles: int = Field(1, ge=1, le=1000, description="Times the workload is measured.")
+    warmup: WarmupConfig = Field(default_factory=WarmupConfig)
+    energy: EnergyConfig = Field(default_factory=EnergyConfig)
+    io: IOConfig = Field(default_factory=IOConfig)
+
+    @model_validator(mode="after")
+    def _lengths_fit(self) -> ExperimentConfig:
+        if self.min_output_tokens > self.max_output_tokens:
+            raise ValueError(
+                f"min_output_tokens ({self.min_output_tokens}) is above max_output_tokens "
+                f"({self.max_output_tokens})"
+            )
+        return self
+
+    @property
+    def backend_options(self) -> BackendOptions:
+        """The validated section of the chosen backend."""
+        section = getattr(self, self.backend)
+        assert isinstance(section, BackendOptions)
+        return section
+
+
+def _has_default(options: type[BackendOptions]) -> bool:
+    try:
+        options()
+    except ValidationError:
+        return False
+    return True
+
+
+def _with_sections(base: type[_Section], sections: dict[str, type[BackendOptions]]) -> Any:
+    fields: dict[str, Any] = {}
+    for name, options in sections.items():
+        fields[name] = (
+            (options, Field(default_factory=options)) if _has_default(options) else (options, ...)
+        )
+    return create_model(base.__name__, __base__=base, __module__=base.__module__, **fields)
+
+
+@cache
+def config_model(backend: str, energy: str = "auto") -> type[ExperimentConfig]:
+    """The config model for a backend and an energy backend, with their sections in it.
+
+    Raises:
+        UnknownBackendError: One of the names is not registered.
+    """
+    spec = inference_backend(backend)
+    candidates = auto_energy_backends() if energy == "auto" else [energy_backend(energy)]
+    energy_sections = {candidate.name: candidate.options for candidate in candidates}
+    energy_model = _with_sections(EnergyConfig, energy_sections)
+    model = _with_sections(ExperimentConfig, {spec.name: spec.options})
+    extended: type[ExperimentConfig] = create_model(
+        ExperimentConfig.__name__,
+        __base__=model,
+        __module__=ExperimentConfig.__module__,
+        energy=(energy_model, Field(default_factory=energy_model)),
+    )
+    return extended

@@ -1,0 +1,31 @@
+"""Values that more than one room needs, each with its reason."""
+
+from __future__ import annotations
+
+from typing import Final
+
+EXIT_OK: Final = 0
+EXIT_RUN_FAILED: Final = 1
+EXIT_INPUT_WRONG: Final = 2
+EXIT_INTERRUPTED: Final = 130
+
+# Version of the result files (raw and aggregated). Raise it with any change that an older
+# reader would misread, and teach results/migrations what to do with the older form.
+RESULT_SCHEMA_VERSION: Final = 1
+STATE_SCHEMA_VERSION: Final = 1
+CONTEXT_SCHEMA_VERSION: Final = 1
+
+COMPLETION_MARKER_PREFIX: Final = ".completed_"
+
+RESULTS_DIR_ENV: Final = "LLM_ENERGY_RESULTS_DIR"
+STATE_DIR_ENV: Final = "LLM_ENERGY_STATE_DIR"
+DEFAULT_RESULTS_DIR: Final = "results"
+DEFAULT_STATE_DIR: Final = ".state"
+
+# SIGTERM, then this long, then SIGKILL.
+SHUTDOWN_GRACE_S: Final = 2.0
+
+INFERENCE_BACKENDS_GROUP: Final = "llenergymeasure.inference_backends"
+ENERGY_BACKENDS_GROUP: Final = "llenergymeasure.energy_backends"
+
+BUILTIN_MODEL_PREFIX: Final = "builtin:"

@@ -1,0 +1,51 @@
+"""The contract of an energy backend.
+
+    energy = Backend(options)      # cheap
+    energy.prepare()               # once, slow parts; runs in a thread while the model loads
+    energy.start()                 # the window opens when it returns
+    reading = energy.stop()        # the window closed when it was called
+    energy.close()                 # idempotent
+
+Windows do not nest; ``start``/``stop`` may repeat. A source that fails during a window does not
+raise: its domains carry ``joules=None`` and a reason.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from llenergymeasure.config.backend_spec import BackendOptions
+from llenergymeasure.domain.energy import EnergyReading
+
+
+class EnergyBackend(Protocol):
+    """What the measured process asks of an energy source (life cycle at the module's head)."""
+
+    def prepare(self) -> None:
+        """Set up the source.
+
+        Raises:
+            EnergyBackendError: It cannot work here.
+        """
+        ...
+
+    def start(self) -> None:
+        """Open a window."""
+        ...
+
+    def stop(self) -> EnergyReading:
+        """Close the window and say what it held."""
+        ...
+
+    def close(self) -> None:
+        """Release the source; forgets an open window."""
+        ...
+
+
+class EnergyBackendFactory(Protocol):
+    """How an energy backend's class is called."""
+
+    def __call__(self, options: Any) -> EnergyBackend: ...
+
+
+__all__ = ["BackendOptions", "EnergyBackend", "EnergyBackendFactory"]

@@ -1,0 +1,65 @@
+"""The contract of an inference backend.
+
+    backend = Backend(config)      # cheap: no engine is touched
+    backend.load()                 # weights into memory
+    backend.describe()             # ModelInfo
+    backend.generate(requests)     # as often as wanted; the window is timed around it
+    backend.synchronize()          # returns when all submitted device work is done
+    backend.close()                # frees everything, may be called twice, or before load
+
+A backend never computes a metric, touches energy, reads config files or writes files. It
+reports what it saw: CLOCK_MONOTONIC nanoseconds and true token counts (no padding, nothing
+after end-of-sequence, nothing interpolated).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from llenergymeasure.config.models import ExperimentConfig
+from llenergymeasure.domain.metrics import ComputeMetrics
+from llenergymeasure.domain.model_info import ModelInfo
+from llenergymeasure.domain.trace import InferenceRequest, RequestTrace
+
+
+class InferenceBackend(Protocol):
+    """What the measured process asks of an engine (life cycle at the module's head)."""
+
+    def load(self) -> None:
+        """Load the model.
+
+        Raises:
+            ModelNotFoundError, HubUnreachableError, ConfigurationError, BackendError
+        """
+        ...
+
+    def describe(self) -> ModelInfo:
+        """Say what was loaded. Only after ``load``."""
+        ...
+
+    def generate(self, requests: Sequence[InferenceRequest]) -> Iterable[RequestTrace]:
+        """Answer the requests; exactly one trace each, yielded as soon as it is known.
+
+        A request that fails is a trace with ``error``, not an exception; an exception means
+        that the engine as a whole is broken.
+        """
+        ...
+
+    def synchronize(self) -> None:
+        """Wait for the device to finish what was submitted."""
+        ...
+
+    def compute_metrics(self) -> ComputeMetrics:
+        """Peak memory of the last ``generate`` and the size of the model, as far as known."""
+        ...
+
+    def close(self) -> None:
+        """Free the engine and its device memory. Idempotent."""
+        ...
+
+
+class InferenceBackendFactory(Protocol):
+    """How a backend's class is called."""
+
+    def __call__(self, config: ExperimentConfig) -> InferenceBackend: ...

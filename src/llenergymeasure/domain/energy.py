@@ -1,0 +1,125 @@
+"""What an energy source says of one window, and how readings add up.
+
+Missing is None, never 0 J. A domain that should have been read and was not makes the total
+None: losing a sensor must not make a run look better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+
+from llenergymeasure.domain.base import Record
+
+
+class EnergyMethod(StrEnum):
+    """How joules came about."""
+
+    COUNTER = "counter"
+    INTEGRATED = "integrated"
+    ESTIMATED = "estimated"
+
+
+class EnergyScope(StrEnum):
+    """What a reading covers: one device (summed over processes) or the host (counted once)."""
+
+    DEVICE = "device"
+    MACHINE = "machine"
+
+
+class MeasurementWindow(Record):
+    """The time between the two reads of a source. Times are CLOCK_MONOTONIC."""
+
+    start_monotonic_ns: int
+    end_monotonic_ns: int
+    start_utc: datetime
+    duration_s: float
+
+
+class DomainReading(Record):
+    """Joules of one domain over one window.
+
+    Attributes:
+        name: ``gpu``, ``cpu``, ``ram`` or a finer name such as ``gpu:0``.
+        scope: Device or machine.
+        method: None when there is no number.
+        joules: J over the window, or None with a reason.
+        uncertainty_j: Half-width of the 95 % interval in J; None where it is not known.
+        origin: The sensor or model that the number comes from, in words.
+        device_id: Which device, where scope is device (a GPU's UUID).
+        expected: False for a domain that this machine does not have; it does not void a total.
+        reason: Why ``joules`` is None.
+    """
+
+    name: str
+    scope: EnergyScope
+    method: EnergyMethod | None
+    joules: float | None
+    uncertainty_j: float | None = None
+    origin: str | None = None
+    device_id: str | None = None
+    expected: bool = True
+    reason: str | None = None
+    window: MeasurementWindow | None = None
+
+
+class EnergyReading(Record):
+    """All domains of one source over one window.
+
+    Attributes:
+        backend: Name of the energy backend.
+        version: Version of the library behind it; None if it has none.
+        replayed: True when the joules are a recording's or a formula's, not this machine's.
+        emissions_kg_co2: kg of CO2-equivalent, or None with ``emissions_reason``.
+    """
+
+    backend: str
+    version: str | None = None
+    domains: tuple[DomainReading, ...] = ()
+    replayed: bool = False
+    emissions_kg_co2: float | None = None
+    emissions_reason: str | None = None
+
+
+class EnergyTotals(Record):
+    """The sums over domains, in J.
+
+    Attributes:
+        total_j: The headline: measured domains if there are any, else the estimated ones.
+            None when an expected domain has no number.
+        partial_j: What could be summed of the headline's kind, even if the total is None.
+        estimated_j: Sum of the estimated domains; None if there is none.
+        measured_share: measured / (measured + estimated), in [0, 1]; None without numbers.
+        missing: Names of expected domains without a number.
+    """
+
+    total_j: float | None
+    partial_j: float | None
+    estimated_j: float | None
+    measured_share: float | None
+    missing: tuple[str, ...] = ()
+
+
+def _sum_or_none(values: Iterable[float]) -> float | None:
+    numbers = list(values)
+    return sum(numbers) if numbers else None
+
+
+def total_energy(domains: Iterable[DomainReading]) -> EnergyTotals:
+    """Add up domains, fail-closed (see ``EnergyTotals``)."""
+    domains = list(domains)
+    known = [(d.method, d.joules) for d in domains if d.joules is not None]
+    estimated = _sum_or_none(j for method, j in known if method is EnergyMethod.ESTIMATED)
+    measured = _sum_or_none(j for method, j in known if method is not EnergyMethod.ESTIMATED)
+    missing = tuple(d.name for d in domains if d.expected and d.joules is None)
+    headline = measured if measured is not None else estimated
+    both = (measured or 0.0) + (estimated or 0.0)
+    share = None if headline is None or both == 0 else (measured or 0.0) / both
+    return EnergyTotals(
+        total_j=None if missing else headline,
+        partial_j=headline,
+        estimated_j=estimated,
+        measured_share=share,
+        missing=missing,
+    )

@@ -1,0 +1,52 @@
+"""Where a result was made, and how busy that place was."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from llenergymeasure.domain.base import Record
+
+
+class EnvironmentMetadata(Record):
+    """The machine and the software. None where a fact could not be had.
+
+    ``thread_settings`` holds the thread-count variables that were set (OMP_NUM_THREADS, ...).
+    """
+
+    hostname: str
+    os: str
+    python_version: str
+    lem_version: str
+    cpu_model: str | None = None
+    logical_cpus: int | None = None
+    affinity: tuple[int, ...] | None = None
+    memory_bytes: int | None = None
+    container: str | None = None
+    gpus: tuple[str, ...] = ()
+    thread_settings: dict[str, str] = Field(default_factory=dict)
+    packages: dict[str, str] = Field(default_factory=dict)
+
+
+class LoadSample(Record):
+    """CPU use over one interval, in cores (1.0 = one core busy all the time).
+
+    Attributes:
+        interval_s: Length of the interval.
+        own_cores: By the measured process, its children and the command that watches it.
+        other_cores: By everything else on the machine. None where it could not be read.
+        load_average_1m: The kernel's 1-minute load average at the end of the interval.
+    """
+
+    interval_s: float
+    own_cores: float | None
+    other_cores: float | None
+    load_average_1m: float | None = None
+
+
+class MachineLoad(Record):
+    """Load before the window (while preparing) and during it."""
+
+    before: LoadSample | None = None
+    during: LoadSample | None = None
+    threads: int | None = None
+    affinity: tuple[int, ...] | None = None

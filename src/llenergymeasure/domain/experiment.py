@@ -1,0 +1,165 @@
+"""The two stored results: what one process saw in one cycle, and the whole experiment."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from llenergymeasure.constants import RESULT_SCHEMA_VERSION
+from llenergymeasure.domain.base import Record
+from llenergymeasure.domain.energy import EnergyReading, MeasurementWindow
+from llenergymeasure.domain.environment import EnvironmentMetadata, MachineLoad
+from llenergymeasure.domain.metrics import (
+    ComputeMetrics,
+    EnergyMetrics,
+    InferenceMetrics,
+    LatencyMetrics,
+)
+from llenergymeasure.domain.model_info import ModelInfo
+from llenergymeasure.domain.statistics import CycleStats
+from llenergymeasure.domain.validity import Reason, Validity
+
+
+class ExperimentStatus(StrEnum):
+    """Where an experiment stands."""
+
+    INITIALISED = "initialised"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    AGGREGATED = "aggregated"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+class BackendInfo(Record):
+    """The engine that answered, by its registered name."""
+
+    name: str
+    version: str | None = None
+
+
+class PromptsInfo(Record):
+    """Which prompts were measured.
+
+    Attributes:
+        source: ``builtin:<name>`` or the resolved path of a file.
+        count: Prompts used in one cycle.
+        sha256: Of the source's bytes (``sha256sum FILE`` gives the same).
+        used_sha256: Of the prompts used, in order (UTF-8, each followed by a NUL byte).
+        available: Prompts in the source.
+        column: JSONL column, where the source has columns.
+    """
+
+    source: str
+    count: int
+    sha256: str
+    used_sha256: str
+    available: int
+    column: str | None = None
+
+
+class WarmupInfo(Record):
+    """What ran before the window. ``latencies_ms`` holds one entry a warm-up request."""
+
+    prompts: int
+    duration_s: float
+    latencies_ms: tuple[float, ...] = ()
+
+
+class RawProcessResult(Record):
+    """One process, one cycle: counts, the energy reading, and the circumstances.
+
+    Per-request records lie beside it as Parquet (``requests_file``).
+    """
+
+    schema_version: int = RESULT_SCHEMA_VERSION
+    experiment_id: str
+    config_name: str
+    cycle: int
+    process_index: int
+    process_count: int
+    created_at: datetime
+    window: MeasurementWindow
+    inference: InferenceMetrics
+    latency: LatencyMetrics
+    energy: EnergyReading
+    compute: ComputeMetrics
+    model: ModelInfo
+    backend: BackendInfo
+    prompts: PromptsInfo
+    warmup: WarmupInfo
+    environment: EnvironmentMetadata
+    load: MachineLoad
+    reasons: tuple[Reason, ...] = ()
+    requests_file: str | None = None
+
+
+class CycleValues(Record):
+    """What one cycle gave, summed over its processes."""
+
+    cycle: int
+    duration_s: float
+    input_tokens: int
+    output_tokens: int
+    output_tokens_per_s: float | None
+    total_j: float | None
+    partial_j: float | None
+    j_per_output_token: float | None
+    e2e_ms_mean: float | None
+    validity: Validity
+
+
+class Cycles(Record):
+    """All cycles: n, each one's values, and the spread of the main quantities over them."""
+
+    n: int
+    values: tuple[CycleValues, ...]
+    stats: dict[str, CycleStats | None]
+
+
+class ProcessSummary(Record):
+    """One process in one cycle, as far as the aggregate keeps it."""
+
+    process_index: int
+    cycle: int
+    hostname: str
+    window: MeasurementWindow
+    input_tokens: int
+    output_tokens: int
+    threads: int | None
+    load: MachineLoad
+    raw_file: str
+
+
+class Metrics(Record):
+    """All metrics of an experiment."""
+
+    inference: InferenceMetrics
+    latency: LatencyMetrics
+    energy: EnergyMetrics
+    compute: ComputeMetrics
+
+
+class AggregatedResult(Record):
+    """A whole experiment: sums over processes and cycles, ratios of sums, and the verdict."""
+
+    schema_version: int = RESULT_SCHEMA_VERSION
+    experiment_id: str
+    config_name: str
+    status: ExperimentStatus
+    created_at: datetime
+    aggregated_at: datetime
+    model: ModelInfo
+    backend: BackendInfo
+    environment: EnvironmentMetadata
+    config: dict[str, Any]
+    provenance: dict[str, Any] = Field(default_factory=dict)
+    prompts: PromptsInfo
+    warmup: WarmupInfo
+    metrics: Metrics
+    validity: Validity
+    cycles: Cycles
+    processes: tuple[ProcessSummary, ...]

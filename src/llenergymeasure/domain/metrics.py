@@ -1,0 +1,201 @@
+"""Metrics of one process, one cycle or one experiment: models and the pure formulas.
+
+Definitions follow vLLM and MLPerf:
+
+* ``ttft``  request sent to first token
+* ``itl``   the raw gaps between tokens, pooled over requests
+* ``tpot``  (e2e - ttft) / (output tokens - 1), one value a request
+* ``e2e``   request sent to last token; for a static batch without streaming it is dispatch to
+  batch return (``mode: batch_return``)
+
+Quantiles are taken over pooled requests (linear interpolation, numpy's default), never averaged
+over processes. Failed requests are left out of latency; their energy is charged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from llenergymeasure.domain.base import Record
+from llenergymeasure.domain.energy import DomainReading
+from llenergymeasure.domain.trace import RequestTrace
+
+LatencyMode = Literal["batch_return", "streaming"]
+
+
+class InferenceMetrics(Record):
+    """Counts and rates. Rates are ratios of sums, None when the duration is not positive."""
+
+    requests: int
+    failed_requests: int
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+    duration_s: float
+    output_tokens_per_s: float | None
+    total_tokens_per_s: float | None
+    requests_per_s: float | None
+    truncated_requests: int = 0
+    truncated_prompt_tokens: int = 0
+
+
+class LatencySummary(Record):
+    """A distribution of times in ms over n observations."""
+
+    mean: float
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+    min: float
+    max: float
+    n: int
+
+
+class LatencyMetrics(Record):
+    """Latency over the pooled successful requests; a summary is None where nothing was observed."""
+
+    mode: LatencyMode
+    e2e_ms: LatencySummary | None = None
+    ttft_ms: LatencySummary | None = None
+    itl_ms: LatencySummary | None = None
+    tpot_ms: LatencySummary | None = None
+    reason: str | None = None
+
+
+class EnergyMetrics(Record):
+    """Energy of the measured window, in J (see ``domain.energy`` for how it adds up).
+
+    ``marginal_j`` (total minus idle baseline) needs a baseline; it is None while there is none.
+    """
+
+    total_j: float | None
+    partial_j: float | None
+    estimated_j: float | None
+    measured_share: float | None
+    marginal_j: float | None = None
+    baseline: dict[str, Any] | None = None
+    baseline_reason: str | None = None
+    domains: tuple[DomainReading, ...] = ()
+    boundary: tuple[str, ...] = ()
+    headline: Literal["measured", "estimated"] | None = None
+    uncertainty_j: float | None = None
+    uncertainty_reason: str | None = None
+    reason: str | None = None
+    replayed: bool = False
+    j_per_output_token: float | None = None
+    j_per_total_token: float | None = None
+    j_per_request: float | None = None
+    emissions_kg_co2: float | None = None
+    emissions_reason: str | None = None
+
+
+class ComputeMetrics(Record):
+    """Memory and work of a run. ``peak_memory_bytes`` says in ``peak_memory_source`` what it is."""
+
+    model_parameters: int | None = None
+    peak_memory_bytes: int | None = None
+    peak_memory_source: str | None = None
+    flops_total: float | None = None
+    flops_reason: str | None = None
+
+
+def ratio(numerator: float | None, denominator: float) -> float | None:
+    """Numerator / denominator; None when there is no numerator or nothing to divide by."""
+    return None if numerator is None or denominator <= 0 else numerator / denominator
+
+
+def inference_metrics(traces: Iterable[RequestTrace], duration_s: float) -> InferenceMetrics:
+    """Count requests and tokens over a window of ``duration_s`` seconds.
+
+    Tokens of a failed request that the engine did process are counted: they cost energy.
+    """
+    traces = list(traces)
+    return inference_from_counts(
+        requests=len(traces),
+        failed_requests=sum(t.failed for t in traces),
+        input_tokens=sum(t.prompt_tokens or 0 for t in traces),
+        output_tokens=sum(len(t.output_token_ids) for t in traces),
+        duration_s=duration_s,
+        truncated_requests=sum(t.truncated_prompt_tokens > 0 for t in traces),
+        truncated_prompt_tokens=sum(t.truncated_prompt_tokens for t in traces),
+    )
+
+
+def inference_from_counts(
+    *,
+    requests: int,
+    failed_requests: int,
+    input_tokens: int,
+    output_tokens: int,
+    duration_s: float,
+    truncated_requests: int = 0,
+    truncated_prompt_tokens: int = 0,
+) -> InferenceMetrics:
+    """Derive the rates from summed counts, so that a ratio is always a ratio of sums."""
+    total_tokens = input_tokens + output_tokens
+    return InferenceMetrics(
+        requests=requests,
+        failed_requests=failed_requests,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        total_tokens=total_tokens,
+        duration_s=duration_s,
+        output_tokens_per_s=ratio(output_tokens, duration_s),
+        total_tokens_per_s=ratio(total_tokens, duration_s),
+        requests_per_s=ratio(requests - failed_requests, duration_s),
+        truncated_requests=truncated_requests,
+        truncated_prompt_tokens=truncated_prompt_tokens,
+    )
+
+
+def summarise_ms(values_ms: Sequence[float]) -> LatencySummary | None:
+    """Summarise times in ms; None when there are none."""
+    if len(values_ms) == 0:
+        return None
+    import numpy as np
+
+    array = np.asarray(values_ms, dtype=float)
+    p50, p90, p95, p99 = (float(q) for q in np.percentile(array, [50, 90, 95, 99]))
+    return LatencySummary(
+        mean=float(array.mean()),
+        p50=p50,
+        p90=p90,
+        p95=p95,
+        p99=p99,
+        min=float(array.min()),
+        max=float(array.max()),
+        n=int(array.size),
+    )
+
+
+def latency_metrics(traces: Iterable[RequestTrace]) -> LatencyMetrics:
+    """Summarise the latency of the successful requests (definitions at the module's head)."""
+    answered = [t for t in traces if not t.failed]
+    e2e = [(t.return_ns - t.dispatch_ns) / 1e6 for t in answered]
+    timed = [t for t in answered if t.token_times_ns]
+    if not timed:
+        return LatencyMetrics(
+            mode="batch_return",
+            e2e_ms=summarise_ms(e2e),
+            reason="tokens were not observed one by one, so ttft, itl and tpot are null"
+            if answered
+            else "no request was answered",
+        )
+    ttft, itl, tpot, streamed_e2e = [], [], [], []
+    for trace in timed:
+        times = trace.token_times_ns or ()
+        first, last = times[0], times[-1]
+        ttft.append((first - trace.dispatch_ns) / 1e6)
+        streamed_e2e.append((last - trace.dispatch_ns) / 1e6)
+        itl.extend((b - a) / 1e6 for a, b in zip(times, times[1:], strict=False))
+        if len(times) > 1:
+            tpot.append((last - first) / 1e6 / (len(times) - 1))
+    return LatencyMetrics(
+        mode="streaming",
+        e2e_ms=summarise_ms(streamed_e2e),
+        ttft_ms=summarise_ms(ttft),
+        itl_ms=summarise_ms(itl),
+        tpot_ms=summarise_ms(tpot),
+    )

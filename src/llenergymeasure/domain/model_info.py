@@ -1,0 +1,35 @@
+"""What an engine says of the model that it loaded."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from llenergymeasure.domain.base import Record
+
+
+class ModelInfo(Record):
+    """The loaded model, and the engine that holds it.
+
+    Attributes:
+        name: As the user wrote it.
+        path: The directory that it was loaded from; None where there is none.
+        revision: The resolved commit of a hub model; None for a local directory.
+        parameters: Number of parameters; None where the engine cannot tell.
+        dtype: The dtype in use, e.g. ``float32``.
+        device: The device in use, e.g. ``cpu`` or ``cuda:0``.
+        eos_token_ids: Ids that end a sequence.
+        engine_version: Version of the engine, e.g. that of transformers.
+        threads: Compute threads of the engine on the CPU; None where it has none of its own.
+        details: Anything else worth keeping with a result (library versions, ...).
+    """
+
+    name: str
+    path: str | None = None
+    revision: str | None = None
+    parameters: int | None = None
+    dtype: str | None = None
+    device: str | None = None
+    eos_token_ids: tuple[int, ...] = ()
+    engine_version: str | None = None
+    threads: int | None = None
+    details: dict[str, str] = Field(default_factory=dict)

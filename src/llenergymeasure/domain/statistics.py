@@ -1,0 +1,48 @@
+"""Spread over repeated cycles."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from llenergymeasure.domain.base import Record
+
+
+class CycleStats(Record):
+    """Spread of one quantity over n cycles.
+
+    Attributes:
+        mean: Arithmetic mean.
+        std: Sample standard deviation (n - 1); None for n < 2.
+        ci95: Lower and upper end of the 95 % Student-t interval of the mean; None for n < 2.
+        cv: std / mean; None where std is None or the mean is 0.
+        n: Cycles with a value.
+    """
+
+    mean: float
+    std: float | None
+    ci95: tuple[float, float] | None
+    cv: float | None
+    n: int
+
+
+def cycle_stats(values: Sequence[float | None]) -> CycleStats | None:
+    """Summarise the cycles that have a value; None if none has."""
+    known = [v for v in values if v is not None]
+    n = len(known)
+    if n == 0:
+        return None
+    mean = math.fsum(known) / n
+    if n == 1:
+        return CycleStats(mean=mean, std=None, ci95=None, cv=None, n=1)
+    from scipy.special import stdtrit
+
+    std = math.sqrt(math.fsum((v - mean) ** 2 for v in known) / (n - 1))
+    half = float(stdtrit(n - 1, 0.975)) * std / math.sqrt(n)
+    return CycleStats(
+        mean=mean,
+        std=std,
+        ci95=(mean - half, mean + half),
+        cv=std / mean if mean else None,
+        n=n,
+    )

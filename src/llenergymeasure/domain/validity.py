@@ -1,0 +1,65 @@
+"""The verdict on a result: may it be used, and if not without care, why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from llenergymeasure.domain.base import Record
+
+
+class ValidityStatus(StrEnum):
+    """How far a result can be trusted, worst last."""
+
+    VALID = "valid"
+    DEGRADED = "degraded"
+    INVALID = "invalid"
+
+
+class ReasonCode(StrEnum):
+    """Why a result is not plainly valid. Codes are stable: scripts may match them."""
+
+    ESTIMATE_ONLY = "estimate_only"
+    ENERGY_OFF = "energy_off"
+    ENERGY_UNAVAILABLE = "energy_unavailable"
+    ENERGY_REPLAYED = "energy_replayed"
+    WINDOW_TOO_SHORT = "window_too_short"
+    CPU_CONTENTION = "cpu_contention"
+    LOAD_UNKNOWN = "load_unknown"
+    FAILED_REQUESTS = "failed_requests"
+    ALL_REQUESTS_FAILED = "all_requests_failed"
+    PROMPTS_TRUNCATED = "prompts_truncated"
+    WARMUP_OFF = "warmup_off"
+    INCOMPLETE = "incomplete"
+
+
+# A note informs and leaves the result valid.
+_NOTES = frozenset({ReasonCode.PROMPTS_TRUNCATED, ReasonCode.WARMUP_OFF, ReasonCode.ENERGY_OFF})
+_INVALIDATING = frozenset({ReasonCode.ENERGY_UNAVAILABLE, ReasonCode.ALL_REQUESTS_FAILED})
+
+
+class Reason(Record):
+    """One reason: a stable code and what was seen, in words a person can act on."""
+
+    code: ReasonCode
+    detail: str
+
+
+class Validity(Record):
+    """A status with all of its reasons."""
+
+    status: ValidityStatus
+    reasons: tuple[Reason, ...] = ()
+
+
+def judge(reasons: Iterable[Reason]) -> Validity:
+    """Derive the status from the reasons: the worst one decides."""
+    unique = tuple(dict.fromkeys(reasons))
+    codes = {reason.code for reason in unique}
+    if codes & _INVALIDATING:
+        status = ValidityStatus.INVALID
+    elif codes - _NOTES:
+        status = ValidityStatus.DEGRADED
+    else:
+        status = ValidityStatus.VALID
+    return Validity(status=status, reasons=unique)
