@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import (
     BaseModel,
@@ -175,10 +175,10 @@ def config_model(backend: str, energy: str = "auto") -> type[ExperimentConfig]:
     energy_sections = {candidate.name: candidate.options for candidate in candidates}
     energy_model = _with_sections(EnergyConfig, energy_sections)
     model = _with_sections(ExperimentConfig, {spec.name: spec.options})
-    extended: type[ExperimentConfig] = create_model(
+    extended = create_model(
         ExperimentConfig.__name__,
         __base__=model,
         __module__=ExperimentConfig.__module__,
         energy=(energy_model, Field(default_factory=energy_model)),
     )
-    return extended
+    return cast("type[ExperimentConfig]", extended)

@@ -42,7 +42,7 @@ def _load(point: EntryPoint, kind: type[ComponentSpec]) -> Registered | BrokenEn
     name, version = _distribution(point)
     try:
         spec = point.load()
-    except Exception as error:  # a plug-in's module may raise anything
+    except Exception as error:  # noqa: BLE001 - a plug-in's module may raise anything
         return BrokenEntry(point.name, point.value, name, f"{type(error).__name__}: {error}")
     if not isinstance(spec, kind):
         found = type(spec).__name__

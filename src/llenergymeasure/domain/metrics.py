@@ -15,6 +15,7 @@ over processes. Failed requests are left out of latency; their energy is charged
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any, Literal
 
 from llenergymeasure.domain.base import Record
@@ -183,13 +184,16 @@ def latency_metrics(traces: Iterable[RequestTrace]) -> LatencyMetrics:
             if answered
             else "no request was answered",
         )
-    ttft, itl, tpot, streamed_e2e = [], [], [], []
+    ttft: list[float] = []
+    itl: list[float] = []
+    tpot: list[float] = []
+    streamed_e2e: list[float] = []
     for trace in timed:
         times = trace.token_times_ns or ()
         first, last = times[0], times[-1]
         ttft.append((first - trace.dispatch_ns) / 1e6)
         streamed_e2e.append((last - trace.dispatch_ns) / 1e6)
-        itl.extend((b - a) / 1e6 for a, b in zip(times, times[1:], strict=False))
+        itl.extend((b - a) / 1e6 for a, b in pairwise(times))
         if len(times) > 1:
             tpot.append((last - first) / 1e6 / (len(times) - 1))
     return LatencyMetrics(

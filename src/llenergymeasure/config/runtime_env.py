@@ -1,0 +1,57 @@
+"""Environment variables that say where files go and which process this is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from llenergymeasure.constants import (
+    DEFAULT_RESULTS_DIR,
+    DEFAULT_STATE_DIR,
+    RESULTS_DIR_ENV,
+    STATE_DIR_ENV,
+)
+from llenergymeasure.exceptions import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Rank:
+    """This process among those of one experiment (torchrun's and accelerate's variables)."""
+
+    index: int
+    count: int
+    local_index: int
+
+
+def current_rank(env: Mapping[str, str] = os.environ) -> Rank:
+    """Read RANK, WORLD_SIZE and LOCAL_RANK; a single process without them.
+
+    Raises:
+        ConfigurationError: One of them is not a number, or they contradict each other.
+    """
+    try:
+        rank = Rank(
+            index=int(env.get("RANK", "0")),
+            count=int(env.get("WORLD_SIZE", "1")),
+            local_index=int(env.get("LOCAL_RANK", "0")),
+        )
+    except ValueError as error:
+        raise ConfigurationError(f"RANK, WORLD_SIZE or LOCAL_RANK is no number: {error}") from error
+    if not 0 <= rank.index < rank.count:
+        raise ConfigurationError(f"RANK={rank.index} does not fit WORLD_SIZE={rank.count}")
+    return rank
+
+
+def results_dir(
+    *, option: str | None = None, config: str | None = None, env: Mapping[str, str] = os.environ
+) -> Path:
+    """Where results go: the command line, then the config, then the environment, then default."""
+    chosen = option or config or env.get(RESULTS_DIR_ENV) or DEFAULT_RESULTS_DIR
+    return Path(chosen).expanduser().resolve()
+
+
+def state_dir(env: Mapping[str, str] = os.environ) -> Path:
+    """Where state files go."""
+    return Path(env.get(STATE_DIR_ENV) or DEFAULT_STATE_DIR).expanduser().resolve()

@@ -1,0 +1,146 @@
+"""pydantic's errors as problems a person can act on, at the line they stand in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from llenergymeasure.config.nearest import did_you_mean
+from llenergymeasure.config.problems import KeyPath, Place, Problem, dotted
+
+_EXPECTED = {
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "dict_type": "a mapping of keys to values",
+    "model_type": "a mapping of keys to values",
+    "model_attributes_type": "a mapping of keys to values",
+    "tuple_type": "a list",
+    "list_type": "a list",
+}
+
+
+def problems_of(
+    error: ValidationError,
+    model: type[BaseModel],
+    places: Mapping[KeyPath, Place],
+    source: Place,
+    other_sections: Mapping[str, str],
+) -> list[Problem]:
+    """Translate a validation error.
+
+    Args:
+        error: What pydantic found.
+        model: The model that was validated.
+        places: Where each given key stands.
+        source: The place of a problem whose key is not in ``places``.
+        other_sections: What to say of a top-level key that belongs to another backend.
+    """
+    return [
+        _problem(detail, model, places, source, other_sections)
+        for detail in error.errors(include_url=False)
+    ]
+
+
+def _problem(
+    detail: ErrorDetails,
+    model: type[BaseModel],
+    places: Mapping[KeyPath, Place],
+    source: Place,
+    other_sections: Mapping[str, str],
+) -> Problem:
+    path: KeyPath = detail["loc"]
+    kind = detail["type"]
+    if kind == "extra_forbidden":
+        key = str(path[-1])
+        if dotted(path) in other_sections:
+            message, code = other_sections[dotted(path)], "foreign_section"
+        else:
+            valid = _keys_at(model, path[:-1])
+            message = f"unknown key{did_you_mean(key, valid)}"
+            if not message.endswith("?"):
+                message += f"; valid keys here: {', '.join(sorted(valid))}"
+            code = "unknown_key"
+    elif kind == "missing":
+        message, code = "required, but not given", "missing_key"
+    else:
+        message, code = _value_message(detail), "invalid_value"
+        if kind == "value_error":
+            path = _named_key(message, path, places)
+    return Problem(_place(path, places, source), dotted(path), message, code)
+
+
+def _value_message(detail: ErrorDetails) -> str:
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "value_error":
+        return str(context.get("error", detail["msg"]))
+    found = f"found {_shown(detail['input'])}"
+    if kind == "literal_error":
+        allowed = str(context.get("expected", ""))
+        names = [part.strip(" '") for part in allowed.replace(" or ", ",").split(",")]
+        return f"{found}, allowed: {', '.join(names)}{did_you_mean(str(detail['input']), names)}"
+    bounds = {
+        "greater_than_equal": ("ge", "at least"),
+        "greater_than": ("gt", "more than"),
+        "less_than_equal": ("le", "at most"),
+        "less_than": ("lt", "less than"),
+    }
+    if kind in bounds:
+        key, words = bounds[kind]
+        return f"{found}, must be {words} {context.get(key)}"
+    if kind == "string_too_short":
+        return f"{found}, must not be empty"
+    if kind in _EXPECTED:
+        return f"{found}, must be {_EXPECTED[kind]}"
+    message = detail["msg"]
+    return f"{found}: {message[:1].lower()}{message[1:]}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "null"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _keys_at(model: type[BaseModel], path: KeyPath) -> list[str]:
+    current: Any = model
+    for part in path:
+        field = getattr(current, "model_fields", {}).get(part)
+        candidates = [field.annotation, *getattr(field.annotation, "__args__", ())] if field else []
+        models = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
+        if not models:
+            return []
+        current = models[0]
+    return list(current.model_fields)
+
+
+def _named_key(message: str, path: KeyPath, places: Mapping[KeyPath, Place]) -> KeyPath:
+    """A rule over several keys names them in its message: point at the first that was given."""
+    words = (word.strip("'(),:") for word in message.split())
+    given = ((*path, word) for word in words)
+    return next((candidate for candidate in given if candidate in places), path)
+
+
+def _place(path: KeyPath, places: Mapping[KeyPath, Place], source: Place) -> Place:
+    """The place of the key itself, else of the nearest mapping around it."""
+    while path:
+        if path in places:
+            return places[path]
+        path = path[:-1]
+    return source

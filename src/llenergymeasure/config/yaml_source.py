@@ -1,0 +1,182 @@
+"""Reading a YAML (1.2) or JSON file into plain data, with the line of every key.
+
+ruamel.yaml parses; only its node tree is used, and only the core types are built from it, so
+that a tag can run no code. Size, depth and the number of expanded nodes are bounded, so that
+nested aliases cannot fill the memory.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from llenergymeasure.config.problems import InvalidConfigError, KeyPath, Place, Problem, dotted
+
+MAX_FILE_BYTES = 1_048_576
+MAX_DEPTH = 32
+MAX_NODES = 20_000
+
+_PREFIX = "tag:yaml.org,2002:"
+
+
+@dataclass(frozen=True)
+class Document:
+    """A mapping read from a file, and the place of each of its keys by key path."""
+
+    source: str
+    data: dict[str, Any]
+    places: dict[KeyPath, Place] = field(default_factory=dict)
+
+
+def read_document(path: Path) -> Document:
+    """Read one file.
+
+    Raises:
+        InvalidConfigError: It is missing, unreadable, not text, too large, not valid YAML, not
+            a mapping, or uses tags or aliases beyond what a config needs.
+    """
+    return parse_document(_read_text(path), str(path))
+
+
+def parse_document(text: str, source: str) -> Document:
+    """Parse text that came from ``source`` (see ``read_document``)."""
+    parser = YAML(typ="safe", pure=True)
+    try:
+        root = parser.compose(io.StringIO(text))
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = None if mark is None else mark.line + 1
+        detail = " ".join(part for part in (error.context, error.problem) if part)
+        raise _refused(source, line, f"not valid YAML: {detail}", "invalid_yaml") from error
+    except (YAMLError, ValueError, RecursionError) as error:
+        detail = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise _refused(source, None, f"not valid YAML: {detail}", "invalid_yaml") from error
+    if root is None:
+        raise _refused(source, None, "the file is empty", "empty_file")
+    if not isinstance(root, MappingNode):
+        raise _refused(
+            source, 1, "a config is a mapping of keys to values, this is not one", "not_a_mapping"
+        )
+    builder = _Builder(source, parser)
+    data = builder.mapping(root, ())
+    return Document(source, data, builder.places)
+
+
+def _read_text(path: Path) -> str:
+    source = str(path)
+    try:
+        if path.is_dir():
+            raise _refused(source, None, "this is a folder, not a config file", "not_a_file")
+        with path.open("rb") as file:
+            raw = file.read(MAX_FILE_BYTES + 1)
+    except FileNotFoundError as error:
+        raise _refused(source, None, "there is no such file", "missing_file") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise _refused(source, None, f"cannot be read: {reason}", "unreadable_file") from error
+    if len(raw) > MAX_FILE_BYTES:
+        raise _refused(source, None, "larger than 1 MiB: not a config file", "file_too_large")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        message = f"not a text file: byte {error.start} is not UTF-8"
+        raise _refused(source, None, message, "not_text") from error
+    if "\x00" in text:
+        raise _refused(source, None, "not a text file: it holds NUL bytes", "not_text")
+    return text
+
+
+def _refused(source: str, line: int | None, message: str, code: str) -> InvalidConfigError:
+    return InvalidConfigError([Problem(Place(source, line), "", message, code)])
+
+
+class _Builder:
+    """Builds plain data from nodes and remembers where each key stands."""
+
+    def __init__(self, source: str, parser: YAML) -> None:
+        self.source = source
+        self.places: dict[KeyPath, Place] = {}
+        self._constructor = parser.constructor
+        self._visited = 0
+
+    def mapping(self, node: MappingNode, path: KeyPath) -> dict[str, Any]:
+        self._check(node, path)
+        data: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
+        own: dict[str, int] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if key_node.tag == f"{_PREFIX}merge":
+                merged.update(self._merge(value_node, path))
+                continue
+            key = self._key(key_node, path)
+            if key in own:
+                first = own[key]
+                raise self._refused(
+                    line, (*path, key), f"given twice, first in line {first}", "duplicate_key"
+                )
+            own[key] = line
+            self.places[*path, key] = Place(self.source, line)
+            data[key] = self._value(value_node, (*path, key))
+        return {**merged, **data}
+
+    def _merge(self, node: Node, path: KeyPath) -> dict[str, Any]:
+        nodes = node.value if isinstance(node, SequenceNode) else [node]
+        result: dict[str, Any] = {}
+        for part in reversed(nodes):
+            if not isinstance(part, MappingNode):
+                line = part.start_mark.line + 1
+                raise self._refused(line, path, "'<<' needs a mapping", "invalid_yaml")
+            result.update(self.mapping(part, path))
+        return result
+
+    def _key(self, node: Node, path: KeyPath) -> str:
+        if isinstance(node, ScalarNode) and node.tag == f"{_PREFIX}str":
+            return str(node.value)
+        line = node.start_mark.line + 1
+        found = node.value if isinstance(node, ScalarNode) else "a list or mapping"
+        raise self._refused(line, path, f"keys are text, found {found!r}", "invalid_key")
+
+    def _value(self, node: Node, path: KeyPath) -> Any:
+        if isinstance(node, MappingNode):
+            return self.mapping(node, path)
+        self._check(node, path)
+        if isinstance(node, SequenceNode):
+            return [self._item(item, (*path, i)) for i, item in enumerate(node.value)]
+        return self._scalar(node, path)
+
+    def _item(self, node: Node, path: KeyPath) -> Any:
+        self.places[path] = Place(self.source, node.start_mark.line + 1)
+        return self._value(node, path)
+
+    def _scalar(self, node: Node, path: KeyPath) -> Any:
+        kind = str(node.tag).removeprefix(_PREFIX)
+        try:
+            if kind in ("null", "bool", "int", "float"):
+                return getattr(self._constructor, f"construct_yaml_{kind}")(node)
+        except (ValueError, OverflowError, KeyError, IndexError) as error:
+            line = node.start_mark.line + 1
+            message = f"{node.value!r} is not a valid {kind}"
+            raise self._refused(line, path, message, "invalid_yaml") from error
+        # Dates stay text: no field is a date, and a quoted and an unquoted one should be equal.
+        return str(node.value)
+
+    def _check(self, node: Node, path: KeyPath) -> None:
+        line = node.start_mark.line + 1
+        allowed = ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")
+        if str(node.tag).removeprefix(_PREFIX) not in allowed:
+            raise self._refused(line, path, f"the tag {node.tag!r} is not allowed", "yaml_tag")
+        self._visited += 1
+        if self._visited > MAX_NODES or len(path) > MAX_DEPTH:
+            raise self._refused(
+                line, (), "too large or too deep once its aliases are expanded", "too_large"
+            )
+
+    def _refused(self, line: int, path: KeyPath, message: str, code: str) -> InvalidConfigError:
+        return InvalidConfigError([Problem(Place(self.source, line), dotted(path), message, code)])
