@@ -35,10 +35,12 @@ class DecoderConfig(_Section):
     """How the next token is chosen. Explicit values win over the preset."""
 
     preset: DecoderPreset | None = Field(None, description="A named set of decoder values.")
-    temperature: float = Field(1.0, ge=0, le=2, description="0 is greedy.")
+    temperature: float = Field(1.0, ge=0, le=2, allow_inf_nan=False, description="0 is greedy.")
     top_k: int = Field(50, ge=0, description="0 turns it off.")
-    top_p: float = Field(1.0, gt=0, le=1, description="1 turns it off.")
-    repetition_penalty: float = Field(1.0, ge=0.1, le=10, description="1 turns it off.")
+    top_p: float = Field(1.0, gt=0, le=1, allow_inf_nan=False, description="1 turns it off.")
+    repetition_penalty: float = Field(
+        1.0, ge=0.1, le=10, allow_inf_nan=False, description="1 turns it off."
+    )
     do_sample: bool = Field(True, description="false is greedy.")
 
     @model_validator(mode="before")
