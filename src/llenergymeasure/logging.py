@@ -1,0 +1,51 @@
+"""Log files: one per experiment, rotated. Nothing is logged to the terminal unless asked for."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+ROTATE_BYTES = 50 * 2**20
+KEEP_FILES = 3
+
+_FORMAT = "%(asctime)s %(levelname)-7s %(process)d %(name)s: %(message)s"
+
+
+@contextmanager
+def experiment_log(path: Path) -> Iterator[None]:
+    """Send every log record of this process to ``path`` (DEBUG of ours, INFO of others).
+
+    The file is rotated at 50 MiB; three older ones are kept.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = RotatingFileHandler(
+        path, maxBytes=ROTATE_BYTES, backupCount=KEEP_FILES, encoding="utf-8", delay=True
+    )
+    handler.setFormatter(logging.Formatter(_FORMAT))
+    root = logging.getLogger()
+    ours = logging.getLogger("llenergymeasure")
+    before = root.level, ours.level
+    root.addHandler(handler)
+    root.setLevel(min(root.level or logging.INFO, logging.INFO))
+    ours.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(before[0])
+        ours.setLevel(before[1])
+        handler.close()
+
+
+def log_to_stderr(level: int) -> None:
+    """Show our own records of ``level`` and above on stderr (``-v``)."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(level)
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger("llenergymeasure")
+    logger.addHandler(handler)
+    logger.setLevel(min(logger.level or level, level))

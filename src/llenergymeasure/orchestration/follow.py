@@ -1,0 +1,109 @@
+"""Launching the measuring process and following it to its end."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from llenergymeasure.constants import EXIT_INPUT_WRONG, EXIT_OK
+from llenergymeasure.exceptions import (
+    ChildProcessDiedError,
+    ConfigurationError,
+    LLEnergyMeasureError,
+    RunError,
+)
+from llenergymeasure.orchestration.context import ExperimentContext
+from llenergymeasure.orchestration.events import EventReader, progress_of
+from llenergymeasure.orchestration.lifecycle import OomWatch, describe_exit, end_group, spawn
+from llenergymeasure.progress import ProgressObserver
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 0.1
+# The child writes an event twice a second from a thread of its own. Silence this long means
+# that the process is stopped or stuck where not even its threads run.
+STALLED_AFTER_S = 600.0
+_LAUNCHER = "llenergymeasure.orchestration.launcher"
+
+
+def run_child(
+    context: ExperimentContext,
+    observer: ProgressObserver,
+    on_start: Callable[[int], None],
+) -> None:
+    """Run the measuring process; returns when it has ended well.
+
+    Args:
+        context: The saved context.
+        observer: Told about progress.
+        on_start: Called with the child's PID as soon as it has one.
+
+    Raises:
+        ConfigurationError: The child found the input to be wrong.
+        RunError: The child failed and said why.
+        ChildProcessDiedError: The child died without a word; the message says how.
+    """
+    # -P keeps the working directory off sys.path: a file of the user's called torch.py must
+    # not be imported instead of the engine.
+    command = [sys.executable, "-P", "-m", _LAUNCHER, str(context.path)]
+    process = spawn(command, context.output_path)
+    try:
+        oom = OomWatch(process.pid)
+        on_start(process.pid)
+        failure = _follow(process, EventReader(context.events_path), observer)
+    finally:
+        end_group(process)
+    returncode = process.returncode
+    if returncode == EXIT_OK:
+        return
+    logger.error("the measuring process ended with %s", returncode)
+    if failure is not None and returncode > 0:
+        raise _told(failure)
+    raise ChildProcessDiedError(
+        f"the measuring process died while {_last_phase(context)}: "
+        f"{describe_exit(returncode, oom.killed())}",
+        hint=f"its output is in {context.output_path}; finished cycles are kept, continue with: "
+        f"lem experiment --resume {context.experiment_id}",
+    )
+
+
+def _follow(
+    process: subprocess.Popen[bytes], events: EventReader, observer: ProgressObserver
+) -> dict[str, Any] | None:
+    failure: dict[str, Any] | None = None
+    heard = time.monotonic()
+    while True:
+        # Look for the end first, so that what was written before it is still read after it.
+        ended = process.poll() is not None
+        for event in events.new_events():
+            heard = time.monotonic()
+            if event["type"] == "progress":
+                observer.progress(progress_of(event))
+            elif event["type"] == "notice":
+                observer.notice(str(event["message"]))
+            elif event["type"] == "failure":
+                failure = event
+        if ended:
+            return failure
+        if time.monotonic() - heard > STALLED_AFTER_S:
+            raise RunError(
+                f"the measuring process gave no sign of life for {STALLED_AFTER_S:.0f} s "
+                "and was ended"
+            )
+        time.sleep(POLL_S)
+
+
+def _told(failure: dict[str, Any]) -> LLEnergyMeasureError:
+    kind = ConfigurationError if failure["exit_code"] == EXIT_INPUT_WRONG else RunError
+    return kind(str(failure["message"]), hint=failure.get("hint"))
+
+
+def _last_phase(context: ExperimentContext) -> str:
+    events = EventReader(Path(context.events_path)).new_events()
+    phases = [event["phase"] for event in events if event["type"] == "progress"]
+    return str(phases[-1]) if phases else "starting"

@@ -1,0 +1,75 @@
+"""What one measured window says against its own result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llenergymeasure.domain.energy import EnergyMethod, EnergyReading, MeasurementWindow
+from llenergymeasure.domain.experiment import WarmupInfo
+from llenergymeasure.domain.trace import RequestTrace
+from llenergymeasure.domain.validity import Reason, ReasonCode
+
+# The edge error of a 100 ms counter is about 2 % at 10 s (Part-time Power Measurements,
+# arXiv 2312.02741); CodeCarbon's CPU load model under-reads windows below 1 s.
+MEASURED_WINDOW_MIN_S = 10.0
+ESTIMATED_WINDOW_MIN_S = 1.0
+
+
+def process_reasons(
+    traces: Sequence[RequestTrace],
+    reading: EnergyReading,
+    window: MeasurementWindow,
+    warmup: WarmupInfo,
+) -> tuple[Reason, ...]:
+    """Reasons that one process and one cycle give; those of the sums are the aggregate's."""
+    return tuple(
+        reason
+        for reason in (
+            _short_window(reading, window),
+            _replayed(reading),
+            _truncated(traces),
+            _no_warmup(warmup),
+        )
+        if reason is not None
+    )
+
+
+def _short_window(reading: EnergyReading, window: MeasurementWindow) -> Reason | None:
+    methods = {domain.method for domain in reading.domains if domain.joules is not None}
+    if not methods:
+        return None
+    measured = bool(methods - {EnergyMethod.ESTIMATED})
+    least = MEASURED_WINDOW_MIN_S if measured else ESTIMATED_WINDOW_MIN_S
+    if window.duration_s >= least:
+        return None
+    why = "a counter's update period weighs too much" if measured else "the load model under-reads"
+    return Reason(
+        code=ReasonCode.WINDOW_TOO_SHORT,
+        detail=f"{window.duration_s:.2f} s is under {least:g} s, where {why}; "
+        "measure more prompts or longer outputs",
+    )
+
+
+def _replayed(reading: EnergyReading) -> Reason | None:
+    if not reading.replayed:
+        return None
+    return Reason(
+        code=ReasonCode.ENERGY_REPLAYED,
+        detail="the joules come from a recording or a formula, not from this machine",
+    )
+
+
+def _truncated(traces: Sequence[RequestTrace]) -> Reason | None:
+    cut = [trace.truncated_prompt_tokens for trace in traces if trace.truncated_prompt_tokens]
+    if not cut:
+        return None
+    return Reason(
+        code=ReasonCode.PROMPTS_TRUNCATED,
+        detail=f"{len(cut)} of {len(traces)} prompts lost {sum(cut)} tokens to max_input_tokens",
+    )
+
+
+def _no_warmup(warmup: WarmupInfo) -> Reason | None:
+    if warmup.prompts:
+        return None
+    return Reason(code=ReasonCode.WARMUP_OFF, detail="warmup.prompts is 0: the first batch is cold")
