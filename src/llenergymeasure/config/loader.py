@@ -2,53 +2,35 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
+from llenergymeasure.config.aliases import canonical
+from llenergymeasure.config.env_source import env_document, raw_paths
+from llenergymeasure.config.extends import read_with_parents
 from llenergymeasure.config.models import ExperimentConfig, config_model
-from llenergymeasure.config.problems import (
-    InvalidConfigError,
-    KeyPath,
-    Place,
-    Problem,
-    dotted,
+from llenergymeasure.config.overrides import override_document, parse_sets
+from llenergymeasure.config.presets import PRESET_KEY, preset_document
+from llenergymeasure.config.problems import ConfigWarning, Place, dotted
+from llenergymeasure.config.resolve import (
+    Layer,
+    LoadedConfig,
+    given_paths,
+    known_backend,
+    merge,
+    resolve,
 )
-from llenergymeasure.config.registry import usable
-from llenergymeasure.config.translate import problems_of
-from llenergymeasure.config.yaml_source import Document, read_document
-from llenergymeasure.constants import ENERGY_BACKENDS_GROUP, INFERENCE_BACKENDS_GROUP
-from llenergymeasure.exceptions import UnknownBackendError
+from llenergymeasure.config.user_config import load_user_config
+from llenergymeasure.config.yaml_source import Document
 
-
-@dataclass(frozen=True)
-class Layer:
-    """One source of values. Later layers win."""
-
-    name: str
-    document: Document
-
-
-@dataclass(frozen=True)
-class LoadedConfig:
-    """A valid config and where it comes from.
-
-    Attributes:
-        config: The validated config.
-        provenance: For each dotted key that was given: ``{"source", "place"}``.
-        base_dir: Folder that relative paths in the config start from; None without a file.
-    """
-
-    config: ExperimentConfig
-    provenance: dict[str, dict[str, str]] = field(default_factory=dict)
-    base_dir: Path | None = None
+__all__ = ["LoadedConfig", "from_mapping", "load", "load_config"]
 
 
 def load_config(path: str | Path) -> ExperimentConfig:
-    """Load and validate a config file.
+    """Load and validate a config file, with the environment and the user's file around it.
 
     Raises:
         InvalidConfigError: With every problem found, each with its file, line and key.
@@ -56,136 +38,116 @@ def load_config(path: str | Path) -> ExperimentConfig:
     return load(path).config
 
 
-def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> LoadedConfig:
-    """Load a file, apply overrides from the command line (dotted keys), validate.
+def load(
+    path: str | Path | None,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    sets: Sequence[str] = (),
+    preset: str | None = None,
+    env: Mapping[str, str] = os.environ,
+) -> LoadedConfig:
+    """Load everything that makes up a config, and validate the whole.
+
+    The command line wins over the environment, that over the file (and what it extends), that
+    over its preset, that over the user's file, that over the defaults.
+
+    Args:
+        path: The config file; None where a preset and overrides say it all.
+        overrides: Options of the command line, ``{"a.b": value}``.
+        sets: Texts of ``--set``, each ``a.b=value``.
+        preset: Preset named on the command line; wins over one named in the file.
+        env: The environment.
 
     Raises:
         InvalidConfigError: With every problem found.
     """
-    file = Path(path)
-    layers = [Layer("file", read_document(file))]
-    if overrides:
-        layers.append(Layer("cli", override_document(overrides)))
-    return resolve(layers, base_dir=file.resolve().parent)
+    _, user = load_user_config()
+    files = [] if path is None else read_with_parents(Path(path))
+    files, chosen = _take_preset(files, preset)
+    below = [Layer("user", user)] if user else []
+    below += [Layer("preset", chosen)] if chosen else []
+    layers = [*below, *(Layer("file", document) for document in files)]
+    layers, warnings = _renamed(layers)
+    given = dict(overrides or {})
+    model = _model_of(layers, env, given, sets)
+    environment, unknown = env_document(env, model)
+    if environment.data:
+        layers.append(Layer("environment", environment))
+    given.update(parse_sets(sets, model))
+    if given:
+        layers.append(Layer("cli", override_document(given)))
+    source = Place("command line") if path is None else Place(str(path))
+    base_dir = _base_dir(layers, path)
+    return resolve(layers, base_dir=base_dir, source=source, warnings=[*warnings, *unknown])
 
 
 def from_mapping(data: Mapping[str, Any]) -> LoadedConfig:
-    """Validate a config given as a Python mapping (see ``load``)."""
-    places = {path: Place("config") for path in _paths(data)}
-    return resolve([Layer("python", Document("config", dict(data), places))], base_dir=None)
-
-
-def override_document(overrides: Mapping[str, Any]) -> Document:
-    """Command-line overrides, ``{"a.b": value}``, as a document."""
-    data: dict[str, Any] = {}
-    places: dict[KeyPath, Place] = {}
-    for key, value in overrides.items():
-        *parents, last = key.split(".")
-        target = data
-        for parent in parents:
-            target = target.setdefault(parent, {})
-        target[last] = value
-        places[(*parents, last)] = Place("command line")
-    return Document("command line", data, places)
-
-
-def resolve(layers: Sequence[Layer], *, base_dir: Path | None) -> LoadedConfig:
-    """Merge layers (mappings deeply, everything else replaced) and validate the whole.
+    """Validate a config given as a Python mapping; neither environment nor files are looked at.
 
     Raises:
         InvalidConfigError: With every problem found.
     """
+    places = {path: Place("config") for path in given_paths(data)}
+    layers, warnings = _renamed([Layer("python", Document("config", dict(data), places))])
+    return resolve(layers, base_dir=None, source=Place("config"), warnings=warnings)
+
+
+def _base_dir(layers: Sequence[Layer], path: str | Path | None) -> Path | None:
+    """Where relative paths start from: the folder of the file that names the prompts."""
+    for layer in reversed(layers):
+        place = layer.document.places.get(("prompts", "path"))
+        if layer.name == "file" and place is not None:
+            return Path(place.source).resolve().parent
+    return None if path is None else Path(path).resolve().parent
+
+
+def _take_preset(
+    files: Sequence[Document], named: str | None
+) -> tuple[list[Document], Document | None]:
+    """The files without their ``preset`` keys, and the preset that counts."""
+    name: object = None
+    place = Place("command line")
+    stripped = []
+    for document in files:
+        if PRESET_KEY in document.data:
+            name = document.data[PRESET_KEY]
+            place = document.places.get((PRESET_KEY,), Place(document.source))
+        data = {key: value for key, value in document.data.items() if key != PRESET_KEY}
+        stripped.append(replace(document, data=data))
+    if named is not None:
+        name, place = named, Place("command line")
+    return stripped, None if name is None else preset_document(name, place)
+
+
+def _renamed(layers: Sequence[Layer]) -> tuple[list[Layer], list[ConfigWarning]]:
+    renamed: list[Layer] = []
+    warnings: list[ConfigWarning] = []
+    for layer in layers:
+        document, found = canonical(layer.document)
+        renamed.append(Layer(layer.name, document))
+        warnings += found
+    return renamed, warnings
+
+
+def _model_of(
+    layers: Sequence[Layer],
+    env: Mapping[str, str],
+    overrides: Mapping[str, Any],
+    sets: Sequence[str],
+) -> type[ExperimentConfig]:
+    """The model by which texts are typed: that of the backends which will be chosen."""
     data: dict[str, Any] = {}
-    places: dict[KeyPath, Place] = {}
-    provenance: dict[str, dict[str, str]] = {}
     for layer in layers:
         data = merge(data, layer.document.data)
-        places.update(layer.document.places)
-        for path in _paths(layer.document.data):
-            place = layer.document.places.get(path, Place(layer.document.source))
-            provenance[dotted(path)] = {"source": layer.name, "place": str(place)}
-    source = Place(layers[0].document.source)
-    return LoadedConfig(_validate(data, places, source), provenance, base_dir)
-
-
-def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """``over`` on top of ``base``: mappings merge deeply, lists and scalars are replaced."""
-    merged = dict(base)
-    for key, value in over.items():
-        current = merged.get(key)
-        both = isinstance(current, Mapping) and isinstance(value, Mapping)
-        merged[key] = merge(current, value) if both else value  # type: ignore[arg-type]
-    return merged
-
-
-def _validate(
-    data: dict[str, Any], places: Mapping[KeyPath, Place], source: Place
-) -> ExperimentConfig:
-    problems: list[Problem] = []
-    backend = _known_backend(("backend",), data.get("backend"), "pytorch", places, problems)
-    energy_section = data.get("energy")
-    energy_name = energy_section.get("backend") if isinstance(energy_section, dict) else None
-    energy = _known_backend(("energy", "backend"), energy_name, "auto", places, problems)
-    model = config_model(backend, energy)
-    if not any(problem.key == "backend" for problem in problems):
-        others = _other_sections(backend, energy)
-    else:
-        # Nothing can be said of a section while its backend is not known.
-        others = {}
-        data = {k: v for k, v in data.items() if k not in usable(INFERENCE_BACKENDS_GROUP)}
-    try:
-        config = model.model_validate(data)
-    except ValidationError as error:
-        found = problems_of(error, model, places, source, others)
-        known = {problem.key for problem in problems}
-        problems += [problem for problem in found if problem.key not in known]
-    if problems:
-        problems.sort(key=lambda p: (p.place.source, p.place.line or 0))
-        raise InvalidConfigError(problems)
-    return config
-
-
-def _known_backend(
-    path: KeyPath,
-    name: object,
-    default: str,
-    places: Mapping[KeyPath, Place],
-    problems: list[Problem],
-) -> str:
-    """``name`` if it can be looked up, else the default, with a problem noted if it is wrong."""
-    if not isinstance(name, str) or name in ("", "auto"):
-        return default
-    try:
-        config_model(name) if path == ("backend",) else config_model("pytorch", name)
-    except UnknownBackendError as error:
-        hint = f" ({error.hint})" if error.hint else ""
-        place = places.get(path, Place("config"))
-        problems.append(Problem(place, dotted(path), f"{error.message}{hint}", "unknown_backend"))
-        return default
-    return name
-
-
-def _other_sections(backend: str, energy: str) -> dict[str, str]:
-    """What to say of a section that belongs to a backend which was not chosen."""
-    said = {
-        name: f"options of backend {name!r}, but this config uses {backend!r}; "
-        f"remove the section or set 'backend: {name}'"
-        for name in usable(INFERENCE_BACKENDS_GROUP)
+    energy = data.get("energy")
+    names: dict[str, object] = {
+        "backend": data.get("backend"),
+        "energy.backend": energy.get("backend") if isinstance(energy, dict) else None,
     }
-    said |= {
-        f"energy.{name}": f"options of energy backend {name!r}, but this config uses {energy!r}; "
-        f"remove the section or set 'energy.backend: {name}'"
-        for name in usable(ENERGY_BACKENDS_GROUP)
-    }
-    return said
-
-
-def _paths(data: Mapping[str, Any], prefix: KeyPath = ()) -> list[KeyPath]:
-    paths: list[KeyPath] = []
-    for key, value in data.items():
-        path = (*prefix, key)
-        if isinstance(value, Mapping) and value:
-            paths += _paths(value, path)
-        else:
-            paths.append(path)
-    return paths
+    said = {dotted(path): text for path, (_, text) in raw_paths(env).items()}
+    said |= {str(key): value for key, value in overrides.items()}
+    said |= dict(text.partition("=")[::2] for text in sets)
+    names |= {key: said[key] for key in names if key in said}
+    backend, _ = known_backend("backend", names["backend"], {})
+    energy_backend, _ = known_backend("energy.backend", names["energy.backend"], {})
+    return config_model(backend, energy_backend)

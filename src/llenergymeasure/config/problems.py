@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from llenergymeasure.exceptions import ConfigurationError
 
@@ -44,6 +44,13 @@ class Problem:
             if self.key
             else f"{self.place}: {self.message}"
         )
+
+
+@dataclass(frozen=True)
+class ConfigWarning(Problem):
+    """Something to know of that does not block a run."""
+
+    severity: Literal["warning", "info"] = "warning"
 
 
 class InvalidConfigError(ConfigurationError):

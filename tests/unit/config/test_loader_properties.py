@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from llenergymeasure.config.loader import load, merge
+from llenergymeasure.config.loader import load
 from llenergymeasure.config.models import config_model
+from llenergymeasure.config.resolve import merge
 from llenergymeasure.config.yaml_source import parse_document
 from llenergymeasure.exceptions import ConfigurationError
 

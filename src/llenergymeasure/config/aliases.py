@@ -1,0 +1,69 @@
+"""Old names of keys. They go on working, and say what their new name is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from llenergymeasure.config.problems import (
+    ConfigWarning,
+    InvalidConfigError,
+    KeyPath,
+    Place,
+    Problem,
+    dotted,
+)
+from llenergymeasure.config.yaml_source import Document
+
+# Old key path -> new key path. The new ones are the field's own words.
+ALIASES: dict[KeyPath, KeyPath] = {
+    ("fp_precision",): ("dtype",),
+    ("random_seed",): ("seed",),
+    ("num_input_prompts",): ("num_prompts",),
+    ("num_samples",): ("num_prompts",),
+    ("cycles",): ("num_cycles",),
+}
+
+
+def canonical(document: Document) -> tuple[Document, list[ConfigWarning]]:
+    """The document with every old name replaced, and an info for each.
+
+    Raises:
+        InvalidConfigError: A document gives both the old and the new name.
+    """
+    data = dict(document.data)
+    places = dict(document.places)
+    warnings: list[ConfigWarning] = []
+    problems: list[Problem] = []
+    for old, new in ALIASES.items():
+        if not _has(data, old):
+            continue
+        place = places.get(old, Place(document.source))
+        if _has(data, new):
+            message = f"the old name of {dotted(new)!r}, which is given too; remove one of them"
+            problems.append(Problem(place, dotted(old), message, "renamed"))
+            continue
+        _move(data, old, new)
+        places = {
+            (*new, *p[len(old) :]) if p[: len(old)] == old else p: v for p, v in places.items()
+        }
+        warnings.append(
+            ConfigWarning(place, dotted(old), f"now called {dotted(new)!r}", "renamed", "info")
+        )
+    if problems:
+        raise InvalidConfigError(problems)
+    return replace(document, data=data, places=places), warnings
+
+
+def _has(data: Any, path: KeyPath) -> bool:
+    for part in path:
+        if not isinstance(data, dict) or part not in data:
+            return False
+        data = data[part]
+    return True
+
+
+def _move(data: dict[str, Any], old: KeyPath, new: KeyPath) -> None:
+    # All aliases stand at the top level; a nested one would need copies of the mappings between.
+    (old_key,), (new_key,) = old, new
+    data[str(new_key)] = data.pop(str(old_key))

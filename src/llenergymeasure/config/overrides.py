@@ -1,0 +1,51 @@
+"""What the command line says over the file: options and ``--set a.b=value``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from llenergymeasure.config.models import ExperimentConfig
+from llenergymeasure.config.problems import InvalidConfigError, KeyPath, Place, Problem
+from llenergymeasure.config.typed_text import parse_value
+from llenergymeasure.config.yaml_source import Document
+
+
+def parse_sets(sets: Sequence[str], model: type[ExperimentConfig]) -> dict[str, Any]:
+    """``["a.b=1"]`` as ``{"a.b": 1}``, typed by the model.
+
+    Raises:
+        InvalidConfigError: A text is not of the form ``key=value``.
+    """
+    values: dict[str, Any] = {}
+    for text in sets:
+        key, equals, value = text.partition("=")
+        if not equals or not all(key.split(".")):
+            problem = Problem(
+                Place("command line"), "--set", f"found {text!r}, must be key=value", "invalid_set"
+            )
+            raise InvalidConfigError([problem])
+        values[key] = parse_value(model, tuple(key.split(".")), value)
+    return values
+
+
+def override_document(overrides: Mapping[str, Any]) -> Document:
+    """Command-line overrides, ``{"a.b": value}``, as a document.
+
+    Raises:
+        InvalidConfigError: One key is both a value and a mapping.
+    """
+    data: dict[str, Any] = {}
+    places: dict[KeyPath, Place] = {}
+    place = Place("command line")
+    for key, value in overrides.items():
+        *parents, last = key.split(".")
+        target = data
+        for parent in parents:
+            target = target.setdefault(parent, {})
+            if not isinstance(target, dict):
+                message = f"{parent!r} is given a value and keys of its own"
+                raise InvalidConfigError([Problem(place, key, message, "invalid_set")])
+        target[last] = value
+        places[(*parents, last)] = place
+    return Document("command line", data, places)

@@ -1,0 +1,87 @@
+"""Named starting points. Each is a partial config that lies under the user's file."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from llenergymeasure.config.nearest import did_you_mean
+from llenergymeasure.config.problems import InvalidConfigError, Place, Problem
+from llenergymeasure.config.yaml_source import Document
+
+PRESET_KEY: Final = "preset"
+
+_GREEDY: Final = {"preset": "deterministic"}
+
+# name -> (what it is for, values)
+PRESETS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
+    "quick-test": (
+        "a minute or less: does it run at all?",
+        {
+            "num_prompts": 8,
+            "max_input_tokens": 128,
+            "max_output_tokens": 32,
+            "decoder": _GREEDY,
+            "warmup": {"prompts": 2},
+        },
+    ),
+    "benchmark": (
+        "numbers for a paper: greedy, five cycles, a warm-up",
+        {
+            "max_input_tokens": 1024,
+            "max_output_tokens": 128,
+            "min_output_tokens": 128,
+            "num_cycles": 5,
+            "decoder": _GREEDY,
+            "warmup": {"prompts": 16},
+        },
+    ),
+    "throughput": (
+        "as many tokens a second as static batches give",
+        {
+            "backend": "pytorch",
+            "max_input_tokens": 512,
+            "max_output_tokens": 256,
+            "decoder": _GREEDY,
+            "warmup": {"prompts": 32},
+            "pytorch": {"batch_size": 32},
+        },
+    ),
+    "pytorch-optimized": (
+        "PyTorch as fast as it goes without changing the output much",
+        {
+            "backend": "pytorch",
+            "dtype": "auto",
+            "warmup": {"prompts": 16},
+            "pytorch": {"batch_size": 16},
+        },
+    ),
+    "pytorch-compatible": (
+        "PyTorch with nothing that a machine could lack",
+        {"backend": "pytorch", "dtype": "float32", "pytorch": {"batch_size": 1}},
+    ),
+}
+
+
+def preset_document(name: object, place: Place) -> Document:
+    """The values of a preset.
+
+    Raises:
+        InvalidConfigError: There is no preset of that name.
+    """
+    if not isinstance(name, str) or name not in PRESETS:
+        found = name if isinstance(name, str) else str(name)
+        known = ", ".join(PRESETS)
+        message = f"there is no preset {found!r}{did_you_mean(found, PRESETS)} (known: {known})"
+        raise InvalidConfigError([Problem(place, PRESET_KEY, message, "unknown_preset")])
+    source = f"preset {name}"
+    data = PRESETS[name][1]
+    return Document(source, data, {path: Place(source) for path in _all_paths(data)})
+
+
+def _all_paths(data: dict[str, Any], prefix: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    paths = []
+    for key, value in data.items():
+        paths.append((*prefix, key))
+        if isinstance(value, dict):
+            paths += _all_paths(value, (*prefix, key))
+    return paths

@@ -1,0 +1,161 @@
+"""Merging layers of config and validating the whole; every value keeps its origin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from llenergymeasure.config.models import ExperimentConfig, config_model
+from llenergymeasure.config.problems import (
+    ConfigWarning,
+    InvalidConfigError,
+    KeyPath,
+    Place,
+    Problem,
+    dotted,
+)
+from llenergymeasure.config.registry import usable
+from llenergymeasure.config.translate import problems_of
+from llenergymeasure.config.yaml_source import Document
+from llenergymeasure.constants import ENERGY_BACKENDS_GROUP, INFERENCE_BACKENDS_GROUP
+from llenergymeasure.exceptions import UnknownBackendError
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One source of values. Later layers win."""
+
+    name: str
+    document: Document
+
+
+@dataclass(frozen=True)
+class LoadedConfig:
+    """A valid config and where it comes from.
+
+    Attributes:
+        config: The validated config.
+        provenance: For each dotted key that was given: ``{"source", "place"}``.
+        base_dir: Folder that relative paths in the config start from; None without a file.
+        warnings: What does not block, but should be known.
+    """
+
+    config: ExperimentConfig
+    provenance: dict[str, dict[str, str]] = field(default_factory=dict)
+    base_dir: Path | None = None
+    warnings: tuple[ConfigWarning, ...] = ()
+
+
+def resolve(
+    layers: Sequence[Layer],
+    *,
+    base_dir: Path | None,
+    source: Place,
+    warnings: Sequence[ConfigWarning] = (),
+) -> LoadedConfig:
+    """Merge layers (mappings deeply, everything else replaced) and validate the whole.
+
+    Raises:
+        InvalidConfigError: With every problem found.
+    """
+    data: dict[str, Any] = {}
+    places: dict[KeyPath, Place] = {}
+    provenance: dict[str, dict[str, str]] = {}
+    for layer in layers:
+        data = merge(data, layer.document.data)
+        places.update(layer.document.places)
+        for path in given_paths(layer.document.data):
+            place = layer.document.places.get(path, Place(layer.document.source))
+            provenance[dotted(path)] = {"source": layer.name, "place": str(place)}
+    config = _validate(data, places, source)
+    return LoadedConfig(config, provenance, base_dir, tuple(warnings))
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """``over`` on top of ``base``: mappings merge deeply, lists and scalars are replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        current = merged.get(key)
+        both = isinstance(current, Mapping) and isinstance(value, Mapping)
+        merged[key] = merge(current, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def _validate(
+    data: dict[str, Any], places: Mapping[KeyPath, Place], source: Place
+) -> ExperimentConfig:
+    section = data.get("energy")
+    energy_name = section.get("backend") if isinstance(section, dict) else None
+    backend, bad_backend = known_backend("backend", data.get("backend"), places)
+    energy, bad_energy = known_backend("energy.backend", energy_name, places)
+    problems = [problem for problem in (bad_backend, bad_energy) if problem]
+    model = config_model(backend, energy)
+    if bad_backend is None:
+        others = _other_sections(backend, energy)
+    else:
+        # Nothing can be said of a section while its backend is not known.
+        others = {}
+        data = {k: v for k, v in data.items() if k not in usable(INFERENCE_BACKENDS_GROUP)}
+    try:
+        config = model.model_validate(data)
+    except ValidationError as error:
+        found = problems_of(error, model, places, source, others)
+        known = {problem.key for problem in problems}
+        problems += [problem for problem in found if problem.key not in known]
+    if problems:
+        problems.sort(key=lambda p: (p.place.source, p.place.line or 0))
+        raise InvalidConfigError(problems)
+    return config
+
+
+_DEFAULTS = {"backend": "pytorch", "energy.backend": "auto"}
+
+
+def known_backend(
+    key: str, name: object, places: Mapping[KeyPath, Place]
+) -> tuple[str, Problem | None]:
+    """``name`` if it is registered, else the default of ``key`` and what is wrong with it.
+
+    What is no name at all gives the default and no problem: validation will say it.
+    """
+    default = _DEFAULTS[key]
+    if not isinstance(name, str) or name in ("", "auto"):
+        return default, None
+    try:
+        config_model(name) if key == "backend" else config_model("pytorch", name)
+    except UnknownBackendError as error:
+        hint = f" ({error.hint})" if error.hint else ""
+        place = places.get(tuple(key.split(".")), Place("config"))
+        return default, Problem(place, key, f"{error.message}{hint}", "unknown_backend")
+    return name, None
+
+
+def _other_sections(backend: str, energy: str) -> dict[str, str]:
+    """What to say of a section that belongs to a backend which was not chosen."""
+    said = {
+        name: f"options of backend {name!r}, but this config uses {backend!r}; "
+        f"remove the section or set 'backend: {name}'"
+        for name in usable(INFERENCE_BACKENDS_GROUP)
+    }
+    said |= {
+        f"energy.{name}": f"options of energy backend {name!r}, but this config uses {energy!r}; "
+        f"remove the section or set 'energy.backend: {name}'"
+        for name in usable(ENERGY_BACKENDS_GROUP)
+    }
+    return said
+
+
+def given_paths(data: Mapping[str, Any], prefix: KeyPath = ()) -> list[KeyPath]:
+    """The key paths of all values in ``data``; an empty mapping counts as a value."""
+    paths: list[KeyPath] = []
+    for key, value in data.items():
+        path = (*prefix, key)
+        if isinstance(value, Mapping) and value:
+            paths += given_paths(value, path)
+        else:
+            paths.append(path)
+    return paths

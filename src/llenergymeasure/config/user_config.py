@@ -1,0 +1,64 @@
+"""The user's own file: ``.lem-config.yaml`` here, else ``config.yaml`` in the platform's folder.
+
+results_dir: ~/measurements      # where results go unless a config or the command line says
+verbosity: normal                # quiet, normal or verbose
+defaults:                        # config values under those of every config file
+dtype: bfloat16
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from llenergymeasure.config.problems import InvalidConfigError, KeyPath, Place
+from llenergymeasure.config.translate import problems_of
+from llenergymeasure.config.yaml_source import Document, read_document
+
+USER_FILE = ".lem-config.yaml"
+
+
+class UserConfig(BaseModel):
+    """Preferences of one user on one machine."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    results_dir: str | None = Field(None, min_length=1, description="Where results go.")
+    verbosity: Literal["quiet", "normal", "verbose"] = Field(
+        "normal", description="How much is said."
+    )
+    defaults: dict[str, Any] = Field(
+        default_factory=dict, description="Config values under those of every config file."
+    )
+
+
+def user_file_paths() -> list[Path]:
+    """Where the user's file may lie; the first that exists is taken."""
+    import platformdirs
+
+    return [Path(USER_FILE), platformdirs.user_config_path("llenergymeasure") / "config.yaml"]
+
+
+def load_user_config() -> tuple[UserConfig, Document | None]:
+    """The user's preferences, and their ``defaults`` as a document with places.
+
+    Raises:
+        InvalidConfigError: The file is there, but wrong.
+    """
+    path = next((p for p in user_file_paths() if p.is_file()), None)
+    if path is None:
+        return UserConfig(), None
+    document = read_document(path)
+    try:
+        config = UserConfig.model_validate(document.data)
+    except ValidationError as error:
+        source = Place(document.source)
+        raise InvalidConfigError(
+            problems_of(error, UserConfig, document.places, source, {})
+        ) from error
+    places: dict[KeyPath, Place] = {
+        key[1:]: place for key, place in document.places.items() if key[0] == "defaults" and key[1:]
+    }
+    return config, Document(document.source, config.defaults, places)
