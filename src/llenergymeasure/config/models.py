@@ -165,13 +165,17 @@ def _with_sections(base: type[_Section], sections: dict[str, type[BackendOptions
     return create_model(base.__name__, __base__=base, __module__=base.__module__, **fields)
 
 
-@cache
 def config_model(backend: str, energy: str = "auto") -> type[ExperimentConfig]:
     """The config model for a backend and an energy backend, with their sections in it.
 
     Raises:
         UnknownBackendError: One of the names is not registered.
     """
+    return _config_model(backend, energy)
+
+
+@cache
+def _config_model(backend: str, energy: str) -> type[ExperimentConfig]:
     spec = inference_backend(backend)
     candidates = auto_energy_backends() if energy == "auto" else [energy_backend(energy)]
     energy_sections = {candidate.name: candidate.options for candidate in candidates}
