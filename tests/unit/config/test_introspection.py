@@ -28,7 +28,7 @@ def all_parameters():
         yield from get_energy_params(name)
 
 
-@pytest.mark.parametrize("parameter", all_parameters(), ids=lambda p: p.key)
+@pytest.mark.parametrize("parameter", list(all_parameters()), ids=lambda p: p.key)
 def test_every_parameter_is_explained(parameter) -> None:
     assert parameter.help.endswith(".")
     assert parameter.type in (
