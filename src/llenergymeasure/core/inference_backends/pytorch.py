@@ -1,0 +1,280 @@
+"""The PyTorch backend: transformers' own ``generate`` on static, left-padded batches.
+
+    dispatch_ns | tokenise, pad, copy | generate | synchronise, copy back | return_ns
+
+The caller sees a batch's answers when the whole batch has returned, so all its requests share
+both times and there are no token times.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llenergymeasure.config.backend_configs import PyTorchConfig
+from llenergymeasure.config.models import ExperimentConfig
+from llenergymeasure.core.inference_backends import torch_runtime as runtime
+from llenergymeasure.core.inference_backends.decoding import (
+    end_of_sequence_ids,
+    forget_checkpoint_decoding,
+    generation_config,
+)
+from llenergymeasure.core.inference_backends.shared import (
+    cut_after_eos,
+    finish_reason,
+    static_batches,
+)
+from llenergymeasure.core.model_loader import LoadedModel, LocatedModel, load_model, locate_model
+from llenergymeasure.domain.metrics import ComputeMetrics
+from llenergymeasure.domain.model_info import ModelInfo
+from llenergymeasure.domain.trace import InferenceRequest, RequestTrace
+from llenergymeasure.exceptions import BackendError, ConfigurationError
+
+_log = logging.getLogger(__name__)
+
+# What one batch can fail with while the engine stays sound: shapes, lengths, memory.
+_BATCH_ERRORS = (RuntimeError, ValueError, IndexError, MemoryError)
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """All that exists only between ``load`` and ``close``."""
+
+    located: LocatedModel
+    loaded: LoadedModel
+    device: Any
+    eos_ids: frozenset[int]
+    max_positions: int | None
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """A tokenised batch on the device; the lists are by request."""
+
+    requests: list[InferenceRequest]
+    inputs: Any
+    lengths: list[int]
+    truncated: list[int]
+
+
+class PyTorchBackend:
+    """Hugging Face transformers; see ``InferenceBackend`` for the life cycle."""
+
+    def __init__(self, config: ExperimentConfig) -> None:
+        options = config.backend_options
+        assert isinstance(options, PyTorchConfig)
+        self._config = config
+        self._batch_size = options.batch_size
+        self._ready: _Ready | None = None
+
+    def load(self) -> None:
+        """Find the model, load it onto the device, and check that the lengths fit it.
+
+        Raises:
+            ModelNotFoundError, HubUnreachableError, ConfigurationError, BackendError
+        """
+        device = runtime.choose_device(self._config.device)
+        located = locate_model(self._config.model_name, self._config.revision)
+        loaded = load_model(located.path, self._dtype_on(device), device)
+        eos_ids = end_of_sequence_ids(loaded)
+        forget_checkpoint_decoding(loaded, eos_ids)
+        positions = getattr(loaded.model.config.get_text_config(), "max_position_embeddings", None)
+        self._check_lengths(positions)
+        self._ready = _Ready(located, loaded, device, frozenset(eos_ids), positions)
+
+    def _dtype_on(self, device: Any) -> str:
+        if self._config.dtype == "auto" and device.type == "cpu":
+            return "float32"
+        return self._config.dtype
+
+    def _check_lengths(self, positions: int | None) -> None:
+        asked_in, asked_out = self._config.max_input_tokens, self._config.max_output_tokens
+        if positions is not None and asked_in + asked_out > positions:
+            raise ConfigurationError(
+                f"max_input_tokens ({asked_in}) + max_output_tokens ({asked_out}) = "
+                f"{asked_in + asked_out} is above the {positions} positions of "
+                f"{self._config.model_name}",
+                hint=f"lower one of them so that the sum is at most {positions}",
+            )
+
+    def describe(self) -> ModelInfo:
+        """The loaded model and the libraries that run it."""
+        ready = self._require_ready()
+        model = ready.loaded.model
+        return ModelInfo(
+            name=self._config.model_name,
+            path=str(ready.located.path),
+            revision=ready.located.revision,
+            parameters=model.num_parameters(),
+            dtype=str(model.dtype).removeprefix("torch."),
+            device=str(model.device),
+            eos_token_ids=tuple(sorted(ready.eos_ids)),
+            engine_version=runtime.transformers_version(),
+            threads=runtime.cpu_threads(),
+            details=runtime.library_details(ready.device)
+            | {
+                "architecture": type(model).__name__,
+                "attention": str(model.config._attn_implementation),
+                "max_positions": str(ready.max_positions),
+            },
+        )
+
+    def generate(self, requests: Sequence[InferenceRequest]) -> Iterator[RequestTrace]:
+        """Answer in static batches, in the order of the requests.
+
+        Random generators are seeded at the start, so that each call repeats exactly.
+        """
+        ready = self._require_ready()
+        return self._traces(ready, requests)
+
+    def _traces(
+        self, ready: _Ready, requests: Sequence[InferenceRequest]
+    ) -> Iterator[RequestTrace]:
+        runtime.seed_everything(self._config.seed)
+        runtime.reset_peak_memory(ready.device)
+        for batch in static_batches(requests, self._batch_size):
+            yield from self._answer(ready, batch)
+
+    def _answer(self, ready: _Ready, requests: list[InferenceRequest]) -> list[RequestTrace]:
+        dispatch_ns = time.monotonic_ns()
+        try:
+            return self._run(ready, requests, dispatch_ns)
+        except _BATCH_ERRORS as error:
+            if runtime.is_fatal(error):
+                raise BackendError(f"the device failed: {_brief(error)}") from error
+            failure = _brief(error)
+        except Exception as error:
+            raise BackendError(f"transformers failed: {_brief(error)}") from error
+        # Outside the handler, where the exception no longer keeps the batch's tensors alive.
+        runtime.free_cached_memory(ready.device)
+        _log.warning("a batch of %d requests failed: %s", len(requests), failure)
+        return _failed(requests, failure, dispatch_ns)
+
+    def _run(
+        self, ready: _Ready, requests: list[InferenceRequest], dispatch_ns: int
+    ) -> list[RequestTrace]:
+        batch = _tokenise(ready, requests)
+        refusals = [
+            _refusal(request, length, ready.max_positions)
+            for request, length in zip(requests, batch.lengths, strict=True)
+        ]
+        if any(refusals):
+            return self._run_without_refused(ready, requests, refusals, dispatch_ns)
+        rows = self._generate_rows(ready, batch)
+        return_ns = time.monotonic_ns()
+        return [
+            _trace(ready, batch, position, row, dispatch_ns, return_ns)
+            for position, row in enumerate(rows)
+        ]
+
+    def _generate_rows(self, ready: _Ready, batch: _Batch) -> list[list[int]]:
+        import torch
+
+        settings = generation_config(
+            self._config.decoder, batch.requests[0], ready.eos_ids, ready.loaded.tokenizer
+        )
+        with torch.inference_mode():
+            output = ready.loaded.model.generate(**batch.inputs, generation_config=settings)
+        rows: list[list[int]] = output[:, batch.inputs["input_ids"].shape[1] :].tolist()
+        runtime.synchronize(ready.device)
+        return rows
+
+    def _run_without_refused(
+        self,
+        ready: _Ready,
+        requests: list[InferenceRequest],
+        refusals: list[str | None],
+        dispatch_ns: int,
+    ) -> list[RequestTrace]:
+        sound = [r for r, reason in zip(requests, refusals, strict=True) if reason is None]
+        traces = {t.request_id: t for t in self._run(ready, sound, dispatch_ns)} if sound else {}
+        for request, reason in zip(requests, refusals, strict=True):
+            if reason is not None:
+                traces[request.request_id] = _failed([request], reason, dispatch_ns)[0]
+        return [traces[request.request_id] for request in requests]
+
+    def synchronize(self) -> None:
+        """Wait for the device."""
+        if self._ready is not None:
+            runtime.synchronize(self._ready.device)
+
+    def compute_metrics(self) -> ComputeMetrics:
+        """Size of the model and peak memory; of the last ``generate`` where the device tells."""
+        ready = self._require_ready()
+        peak_bytes, source = runtime.peak_memory(ready.device)
+        return ComputeMetrics(
+            model_parameters=ready.loaded.model.num_parameters(),
+            peak_memory_bytes=peak_bytes,
+            peak_memory_source=source,
+            flops_reason="the PyTorch backend does not count floating-point operations",
+        )
+
+    def close(self) -> None:
+        """Let go of the model and give the device its memory back."""
+        if self._ready is None:
+            return
+        device = self._ready.device
+        self._ready = None
+        gc.collect()
+        runtime.free_cached_memory(device)
+
+    def _require_ready(self) -> _Ready:
+        if self._ready is None:
+            raise BackendError("the PyTorch backend is used before load() or after close()")
+        return self._ready
+
+
+def _tokenise(ready: _Ready, requests: list[InferenceRequest]) -> _Batch:
+    tokenizer, limit = ready.loaded.tokenizer, requests[0].max_input_tokens
+    prompts = [request.prompt for request in requests]
+    options = {"return_tensors": "pt", "padding": True, "return_token_type_ids": False}
+    inputs = tokenizer(prompts, **options)
+    whole = lengths = inputs["attention_mask"].sum(1).tolist()
+    if limit is not None and max(whole) > limit:
+        inputs = tokenizer(prompts, truncation=True, max_length=limit, **options)
+        lengths = inputs["attention_mask"].sum(1).tolist()
+    truncated = [int(a - b) for a, b in zip(whole, lengths, strict=True)]
+    return _Batch(requests, inputs.to(ready.device), [int(n) for n in lengths], truncated)
+
+
+def _refusal(request: InferenceRequest, length: int, positions: int | None) -> str | None:
+    if length == 0:
+        return "the prompt has no tokens"
+    if positions is not None and length + request.max_output_tokens > positions:
+        return (
+            f"{length} prompt tokens + {request.max_output_tokens} output tokens are above the "
+            f"model's {positions} positions"
+        )
+    return None
+
+
+def _trace(
+    ready: _Ready, batch: _Batch, position: int, row: list[int], dispatch_ns: int, return_ns: int
+) -> RequestTrace:
+    output = cut_after_eos(row, ready.eos_ids)
+    return RequestTrace(
+        request_id=batch.requests[position].request_id,
+        prompt_tokens=batch.lengths[position],
+        output_token_ids=output,
+        dispatch_ns=dispatch_ns,
+        return_ns=return_ns,
+        truncated_prompt_tokens=batch.truncated[position],
+        finish_reason=finish_reason(output, ready.eos_ids),
+    )
+
+
+def _failed(requests: list[InferenceRequest], error: str, dispatch_ns: int) -> list[RequestTrace]:
+    return_ns = time.monotonic_ns()
+    return [
+        RequestTrace(request.request_id, None, (), dispatch_ns, return_ns, error=error)
+        for request in requests
+    ]
+
+
+def _brief(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

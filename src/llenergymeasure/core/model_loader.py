@@ -1,0 +1,192 @@
+"""From a model's name to a loaded Hugging Face model: find its directory, check it, load it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llenergymeasure.constants import BUILTIN_MODEL_PREFIX
+from llenergymeasure.core.builtin_model import builtin_model_path
+from llenergymeasure.core.hub import resolve_hub_model
+from llenergymeasure.core.quiet import quieten_transformers
+from llenergymeasure.exceptions import BackendError, ConfigurationError, ModelNotFoundError
+
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
+_WEIGHTS = ("*.safetensors", "*.bin")
+
+
+@dataclass(frozen=True)
+class LocatedModel:
+    """Where a model lies.
+
+    Attributes:
+        path: Its directory.
+        revision: The resolved commit of a hub model; None for a directory or a built-in.
+    """
+
+    path: Path
+    revision: str | None = None
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model in memory, ready to generate, and its tokenizer."""
+
+    model: Any
+    tokenizer: Any
+
+
+def locate_model(name: str, revision: str | None = None) -> LocatedModel:
+    """Find the directory of a model: ``builtin:NAME``, a path, or a hub id.
+
+    Raises:
+        ModelNotFoundError: There is no such model, or its directory lacks a file.
+        ConfigurationError: ``revision`` is given for a model that has none.
+        HubUnreachableError: The hub does not answer and the model is not in the cache.
+    """
+    if name.startswith(BUILTIN_MODEL_PREFIX):
+        _refuse_revision(name, revision)
+        located = LocatedModel(builtin_model_path(name))
+    elif is_local(name):
+        _refuse_revision(name, revision)
+        located = LocatedModel(_local_directory(name))
+    else:
+        found = resolve_hub_model(name, revision)
+        located = LocatedModel(found.path, found.commit)
+    check_directory(located.path)
+    return located
+
+
+def is_local(name: str) -> bool:
+    """Whether a model name means a directory: it looks like a path, or there is one."""
+    if name in (".", "..") or name.startswith(("/", "./", "../", "~")):
+        return True
+    return Path(name).is_dir()
+
+
+def _local_directory(name: str) -> Path:
+    try:
+        path = Path(name).expanduser().absolute()
+    except RuntimeError as error:
+        raise ModelNotFoundError(f"there is no home directory for {name}") from error
+    if not path.is_dir():
+        what = "is not a directory" if path.exists() else "does not exist"
+        raise ModelNotFoundError(
+            f"the model directory {path} {what}",
+            hint="give the directory that holds config.json, a hub id, or builtin:tiny-llama",
+        )
+    return path
+
+
+def _refuse_revision(name: str, revision: str | None) -> None:
+    if revision is not None:
+        raise ConfigurationError(
+            f"revision {revision!r} is given, but {name} is not a model of the hub",
+            hint="remove 'revision'",
+        )
+
+
+def check_directory(path: Path) -> None:
+    """Name what a model directory lacks, before an engine fails on it in its own words.
+
+    Raises:
+        ModelNotFoundError: No readable config, no tokenizer or no weights in it.
+    """
+    missing = [] if (path / "config.json").is_file() else ["config.json"]
+    if not any((path / name).is_file() for name in _TOKENIZER_FILES):
+        missing.append("a tokenizer (tokenizer.json or tokenizer.model)")
+    if not any(next(path.glob(pattern), None) for pattern in _WEIGHTS):
+        missing.append("weights (*.safetensors or *.bin)")
+    missing += _missing_shards(path)
+    if missing:
+        raise ModelNotFoundError(
+            f"the model directory {path} lacks {', '.join(missing)}",
+            hint="save both with model.save_pretrained(DIR) and tokenizer.save_pretrained(DIR)",
+        )
+
+
+def _missing_shards(path: Path) -> list[str]:
+    index = path / "model.safetensors.index.json"
+    if not index.is_file():
+        return []
+    try:
+        shards = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return [f"a readable {index.name}"]
+    return sorted(shard for shard in shards if not (path / shard).is_file())
+
+
+def load_model(path: Path, dtype: str, device: Any) -> LoadedModel:
+    """Load the checkpoint and the tokenizer of a checked directory.
+
+    Args:
+        path: The directory; nothing outside it is read.
+        dtype: ``float32``, ``float16``, ``bfloat16``, or ``auto`` for the checkpoint's own.
+        device: The ``torch.device`` to put it on.
+
+    Raises:
+        ModelNotFoundError: The checkpoint does not hold all the weights.
+        ConfigurationError: It is not a causal language model that transformers knows.
+        BackendError: It cannot be loaded for another reason, such as too little memory.
+    """
+    quieten_transformers()
+    try:
+        tokenizer = _load_tokenizer(path)
+        model = _load_weights(path, dtype).to(device).eval()
+    except (ModelNotFoundError, ConfigurationError):
+        raise
+    except Exception as error:
+        raise _load_error(path, error) from error
+    return LoadedModel(model, tokenizer)
+
+
+def _load_tokenizer(path: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(
+        path, local_files_only=True, trust_remote_code=False, padding_side="left"
+    )
+    if tokenizer.pad_token_id is None:
+        # Any id will do: padding is masked out, and it is never counted.
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
+    return tokenizer
+
+
+def _load_weights(path: Path, dtype: str) -> Any:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model, report = AutoModelForCausalLM.from_pretrained(
+        path,
+        dtype=dtype if dtype == "auto" else getattr(torch, dtype),
+        local_files_only=True,
+        trust_remote_code=False,
+        output_loading_info=True,
+    )
+    # transformers would fill them with random numbers and only warn.
+    absent = sorted(report["missing_keys"]) + [str(key[0]) for key in report["mismatched_keys"]]
+    if absent:
+        more = f" and {len(absent) - 3} more" if len(absent) > 3 else ""
+        raise ModelNotFoundError(
+            f"the checkpoint in {path} lacks fitting weights for {', '.join(absent[:3])}{more}",
+            hint="download or save the model again",
+        )
+    return model
+
+
+def _load_error(path: Path, error: Exception) -> Exception:
+    text = str(error).strip()
+    first = text.splitlines()[0] if text else type(error).__name__
+    if "trust_remote_code" in text:
+        return ConfigurationError(
+            f"the model in {path} needs code of its own, which is never run",
+            hint="choose a model whose architecture is part of transformers",
+        )
+    if isinstance(error, ValueError) and ("nrecognized" in text or "does not recognize" in text):
+        return ConfigurationError(
+            f"the model in {path} is not a causal language model that transformers knows: {first}",
+            hint="choose a text-generation model, or a newer transformers",
+        )
+    return BackendError(f"the model in {path} cannot be loaded: {type(error).__name__}: {first}")
