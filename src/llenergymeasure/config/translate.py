@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from llenergymeasure.config.nearest import did_you_mean
+from llenergymeasure.config.not_offered import why_not_offered
 from llenergymeasure.config.problems import KeyPath, Place, Problem, dotted
 
 _EXPECTED = {
@@ -64,6 +65,8 @@ def _problem(
         key = str(path[-1])
         if dotted(path) in other_sections:
             message, code = other_sections[dotted(path)], "foreign_section"
+        elif (reason := why_not_offered(dotted(path))) is not None:
+            message, code = reason, "not_offered"
         else:
             valid = _keys_at(model, path[:-1])
             message = f"unknown key{did_you_mean(key, valid)}"

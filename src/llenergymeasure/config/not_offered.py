@@ -1,0 +1,72 @@
+"""Keys that people bring from other configs and that are not offered here, each with its reason.
+
+A key stands here so that its error says more than "unknown key". It leaves this table when it
+gets an effect.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_LATER = "not offered yet: it would have no effect"
+_NATIVE = "vLLM and TensorRT-LLM are not offered yet"
+_QUANTIZATION = f"{_LATER}; load a checkpoint that is quantized already"
+_GENERATION = f"{_LATER}; decoder.* holds what is offered"
+
+# Dotted key -> what to say. A key also covers everything below it.
+NOT_OFFERED: Final[dict[str, str]] = {
+    "adapter": f"{_LATER}; merge the adapter into the model and name its folder",
+    "gpus": "choose GPUs with CUDA_VISIBLE_DEVICES and 'device: cuda'",
+    "query_rate": f"{_LATER}; requests are dispatched as one offline batch",
+    "save_outputs": f"{_LATER}; the generated token ids are always in the Parquet file",
+    "decode_token_to_text": f"{_LATER}; the generated token ids are always in the Parquet file",
+    "streaming": f"{_LATER}; e2e latency is measured, ttft and itl need streaming",
+    "streaming_warmup_requests": f"{_LATER}; warmup.prompts sets the warm-up",
+    "traffic_simulation": f"{_LATER}; requests are dispatched as one offline batch",
+    "schedule": "use a system timer (cron, systemd) to repeat a run",
+    "vllm": _NATIVE,
+    "tensorrt": _NATIVE,
+    "warmup.enabled": "set 'warmup.prompts: 0' for no warm-up",
+    "warmup.convergence_detection": f"{_LATER}; warmup.prompts sets the warm-up",
+    "warmup.cv_threshold": f"{_LATER}; warmup.prompts sets the warm-up",
+    "warmup.max_prompts": f"{_LATER}; warmup.prompts sets the warm-up",
+    "warmup.window_size": f"{_LATER}; warmup.prompts sets the warm-up",
+    "warmup.min_prompts": f"{_LATER}; warmup.prompts sets the warm-up",
+    "baseline": f"{_LATER}; marginal_j is null until there is an idle baseline",
+    "timeseries": f"{_LATER}; no power samples are kept",
+    "pytorch.batching_strategy": f"{_LATER}; batches are static, in the order of the prompts",
+    "pytorch.max_tokens_per_batch": f"{_LATER}; batches are static, set pytorch.batch_size",
+    "pytorch.num_processes": f"{_LATER}; one process runs",
+    "pytorch.load_in_4bit": _QUANTIZATION,
+    "pytorch.load_in_8bit": _QUANTIZATION,
+    "pytorch.bnb_4bit_compute_dtype": _QUANTIZATION,
+    "pytorch.bnb_4bit_quant_type": _QUANTIZATION,
+    "pytorch.bnb_4bit_use_double_quant": _QUANTIZATION,
+    "pytorch.attn_implementation": f"{_LATER}; transformers chooses the attention",
+    "pytorch.torch_compile": _LATER,
+    "pytorch.torch_compile_backend": _LATER,
+    "pytorch.use_cache": f"{_LATER}; the KV cache is on",
+    "pytorch.cache_implementation": f"{_LATER}; the KV cache is transformers' default",
+    "pytorch.low_cpu_mem_usage": "transformers always loads this way now",
+    "pytorch.max_memory": _LATER,
+    "pytorch.min_p": _GENERATION,
+    "pytorch.no_repeat_ngram_size": _GENERATION,
+    "pytorch.output_scores": _GENERATION,
+    "pytorch.return_dict": _GENERATION,
+    "pytorch.beam_search": _GENERATION,
+    "pytorch.assisted_generation": _GENERATION,
+    "pytorch.use_bettertransformer": "BetterTransformer is gone from transformers; "
+    "its attention is the default now",
+    "pytorch.extra": "unknown engine options are not passed through unseen; "
+    "ask for the one that you need",
+}
+
+
+def why_not_offered(key: str) -> str | None:
+    """The reason why ``key`` or something above it is not offered; None if it is not known."""
+    parts = key.split(".")
+    for end in range(len(parts), 0, -1):
+        reason = NOT_OFFERED.get(".".join(parts[:end]))
+        if reason:
+            return reason
+    return None
