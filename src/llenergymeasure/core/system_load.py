@@ -1,0 +1,165 @@
+"""How busy the machine was: by us, and by everybody else.
+
+CPU time is counted by the kernel in ticks of 10 ms, for the whole machine (`/proc/stat`) and for
+each process; a difference of the two over a short interval is coarse.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+
+import psutil
+
+from llenergymeasure.domain.environment import LoadSample, MachineLoad
+from llenergymeasure.domain.validity import Reason, ReasonCode
+
+# A quarter of a core kept busy by others on average is more than an idle desktop or server does
+# (0.01 to 0.1 here), and enough to shift tokens/s of a CPU run and the joules of the machine.
+OTHER_CORES_LIMIT = 0.25
+
+# Five ticks of 10 ms: what rounding alone can make of an idle machine. It raises the limit to
+# 0.35 cores over 0.5 s and 0.75 over 0.1 s, and is negligible from a few seconds on.
+QUANTISATION_CPU_S = 0.05
+
+# Below two ticks nothing can be said.
+MIN_INTERVAL_S = 0.02
+
+_NOT_BUSY = frozenset({"idle", "iowait", "guest", "guest_nice"})
+
+
+@dataclass(frozen=True)
+class _Counters:
+    """CPU seconds used so far, and when. None where they cannot be read."""
+
+    at_ns: int
+    own_s: float | None
+    busy_s: float | None
+    total_s: float | None
+
+
+class LoadMeter:
+    """CPU use since it was made, or since the last ``sample``.
+
+    Ours are this process, its descendants, and the parent that watches it.
+
+    Args:
+        parent_pid: The watching process, if there is one.
+    """
+
+    def __init__(self, parent_pid: int | None = None) -> None:
+        self._parent_pid = parent_pid
+        self._last = _read(parent_pid)
+
+    def sample(self) -> LoadSample:
+        """The load since the last call, in cores."""
+        before, self._last = self._last, _read(self._parent_pid)
+        return _between(before, self._last)
+
+
+def contention_reason(load: MachineLoad) -> Reason | None:
+    """Why the load during the window speaks against the result; None if it does not.
+
+    Others may use ``OTHER_CORES_LIMIT`` cores on average, plus what rounding to clock ticks can
+    feign over a window of that length (``QUANTISATION_CPU_S``).
+    """
+    during = load.during
+    if during is None or during.other_cores is None:
+        return Reason(code=ReasonCode.LOAD_UNKNOWN, detail=_why_unknown(during))
+    limit = OTHER_CORES_LIMIT + QUANTISATION_CPU_S / during.interval_s
+    if during.other_cores <= limit:
+        return None
+    return Reason(
+        code=ReasonCode.CPU_CONTENTION,
+        detail=f"other processes kept {during.other_cores:.2f} cores busy during the window "
+        f"(limit {limit:.2f}); stop them, or measure when the machine is idle",
+    )
+
+
+def _why_unknown(during: LoadSample | None) -> str:
+    if during is not None and during.interval_s < MIN_INTERVAL_S:
+        return (
+            f"the window of {during.interval_s * 1e3:.0f} ms is too short to tell whether other "
+            "processes were busy; measure more prompts or longer outputs"
+        )
+    return "the CPU use of other processes could not be read, so contention cannot be ruled out"
+
+
+def _between(before: _Counters, after: _Counters) -> LoadSample:
+    interval_s = (after.at_ns - before.at_ns) / 1e9
+    own_s = _difference(before.own_s, after.own_s)
+    busy_s = _difference(before.busy_s, after.busy_s)
+    # A kernel that shows frozen counters (some sandboxes) shows nothing.
+    counted = bool(_difference(before.total_s, after.total_s))
+    readable = interval_s >= MIN_INTERVAL_S
+    own_cores = own_s / interval_s if own_s is not None and readable else None
+    other_cores = None
+    if own_s is not None and busy_s is not None and counted and readable:
+        # Ticks of the two counts are not rounded alike: ours may seem to exceed the machine's.
+        other_cores = max(busy_s - own_s, 0.0) / interval_s
+    return LoadSample(
+        interval_s=interval_s,
+        own_cores=own_cores,
+        other_cores=other_cores,
+        load_average_1m=_load_average(),
+    )
+
+
+def _difference(before: float | None, after: float | None) -> float | None:
+    # A child that ended without being waited for takes its CPU time along.
+    return None if before is None or after is None else max(after - before, 0.0)
+
+
+def _read(parent_pid: int | None) -> _Counters:
+    busy_s, total_s = _machine_cpu_s()
+    return _Counters(
+        at_ns=time.monotonic_ns(), own_s=_own_cpu_s(parent_pid), busy_s=busy_s, total_s=total_s
+    )
+
+
+def _machine_cpu_s() -> tuple[float | None, float | None]:
+    """Busy and total CPU seconds of the machine. Stolen time is busy: others had it."""
+    try:
+        times = psutil.cpu_times()._asdict()
+    except (OSError, RuntimeError, ValueError):
+        return None, None
+    # Guest time is contained in user time already.
+    busy = sum(value for name, value in times.items() if name not in _NOT_BUSY)
+    return busy, busy + times["idle"] + times.get("iowait", 0.0)
+
+
+def _own_cpu_s(parent_pid: int | None) -> float | None:
+    try:
+        me = psutil.Process()
+        total = _process_cpu_s(me)
+        descendants = me.children(recursive=True)
+    except (psutil.Error, OSError):
+        return None
+    if total is None:
+        return None
+    ours = [*descendants, *_parent(parent_pid)]
+    return total + sum(_process_cpu_s(process) or 0.0 for process in ours)
+
+
+def _parent(pid: int | None) -> list[psutil.Process]:
+    try:
+        return [] if pid is None else [psutil.Process(pid)]
+    except (psutil.Error, OSError):
+        return []
+
+
+def _process_cpu_s(process: psutil.Process) -> float | None:
+    """CPU seconds of a process and of its children that it has waited for; None if it is gone."""
+    try:
+        times = process.cpu_times()
+    except (psutil.Error, OSError):
+        return None
+    return float(times.user + times.system + times.children_user + times.children_system)
+
+
+def _load_average() -> float | None:
+    try:
+        return os.getloadavg()[0]
+    except OSError:
+        return None

@@ -1,0 +1,104 @@
+"""The measured window: exactly the inference, and nothing else.
+
+    synchronize | load on | energy.start | generate ... synchronize | energy.stop | load off
+                                         ^ start                   ^ end
+
+Model load, warm-up and saving are the caller's, outside of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from llenergymeasure.core.energy_backends.base import EnergyBackend
+from llenergymeasure.core.inference_backends.protocols import InferenceBackend
+from llenergymeasure.core.system_load import LoadMeter
+from llenergymeasure.domain.energy import EnergyReading, MeasurementWindow
+from llenergymeasure.domain.environment import LoadSample
+from llenergymeasure.domain.trace import InferenceRequest, RequestTrace
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class WindowOutcome:
+    """What one window gave.
+
+    Attributes:
+        traces: One a request, in the order in which the engine answered.
+        reading: Of the energy source; its own windows enclose ``window`` by a hair.
+        window: From before the first dispatch to the end of all device work.
+        load: CPU use of this and of other processes meanwhile.
+    """
+
+    traces: tuple[RequestTrace, ...]
+    reading: EnergyReading
+    window: MeasurementWindow
+    load: LoadSample
+
+
+def measure_window(
+    backend: InferenceBackend,
+    energy: EnergyBackend,
+    requests: Sequence[InferenceRequest],
+    *,
+    on_trace: Callable[[RequestTrace], None] | None = None,
+    parent_pid: int | None = None,
+) -> WindowOutcome:
+    """Answer the requests once, measured.
+
+    Args:
+        backend: A loaded engine.
+        energy: A prepared source.
+        requests: The workload.
+        on_trace: Called inside the window with each trace; must be quick.
+        parent_pid: The watching process, whose CPU use counts as ours.
+
+    Raises:
+        Exception: Whatever the engine raises; the energy source is stopped before.
+    """
+    backend.synchronize()
+    meter = LoadMeter(parent_pid=parent_pid)
+    energy.start()
+    try:
+        traces, window = _run(backend, requests, on_trace)
+    except BaseException:
+        _stop_quietly(energy)
+        raise
+    reading = energy.stop()
+    return WindowOutcome(traces=traces, reading=reading, window=window, load=meter.sample())
+
+
+def _run(
+    backend: InferenceBackend,
+    requests: Sequence[InferenceRequest],
+    on_trace: Callable[[RequestTrace], None] | None,
+) -> tuple[tuple[RequestTrace, ...], MeasurementWindow]:
+    traces: list[RequestTrace] = []
+    start_utc = datetime.now(UTC)
+    start_ns = time.monotonic_ns()
+    for trace in backend.generate(requests):
+        traces.append(trace)
+        if on_trace is not None:
+            on_trace(trace)
+    backend.synchronize()
+    end_ns = time.monotonic_ns()
+    window = MeasurementWindow(
+        start_monotonic_ns=start_ns,
+        end_monotonic_ns=end_ns,
+        start_utc=start_utc,
+        duration_s=(end_ns - start_ns) / 1e9,
+    )
+    return tuple(traces), window
+
+
+def _stop_quietly(energy: EnergyBackend) -> None:
+    # The engine's own error is the one to tell.
+    try:
+        energy.stop()
+    except Exception:
+        logger.exception("the energy source failed to stop after the engine had failed")
