@@ -130,9 +130,7 @@ def _walk(
             yield _parameter(f"{prefix}{name}", name, field, tier, section)
 
 
-def _parameter(
-    key: str, name: str, field: FieldInfo, tier: Tier, section: str | None
-) -> Parameter:
+def _parameter(key: str, name: str, field: FieldInfo, tier: Tier, section: str | None) -> Parameter:
     members = _members(field.annotation)
     optional = type(None) in members
     (kind,) = [member for member in members if member is not type(None)] or [Any]
