@@ -1,0 +1,158 @@
+"""The form of a prompt file: text with a prompt a line, or JSON Lines with a column."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llenergymeasure.config.nearest import did_you_mean
+from llenergymeasure.exceptions import PromptSourceError
+
+COLUMN_CANDIDATES = ("text", "prompt", "question", "instruction", "input", "content")
+
+_JSONL_SUFFIXES = frozenset({".jsonl", ".ndjson"})
+_FOREIGN_SUFFIXES = frozenset({".json", ".csv", ".tsv", ".parquet", ".arrow", ".gz", ".zip"})
+_UTF8_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class ParsedPrompts:
+    """All prompts of a source, and the JSONL column that they stood in (None for text)."""
+
+    texts: tuple[str, ...]
+    column: str | None
+
+
+def parse_prompts(data: bytes, path: Path, column: str | None) -> ParsedPrompts:
+    """Take the prompts out of a file's bytes.
+
+    JSON Lines if the file is called so (.jsonl, .ndjson) or a column is given, else text. Blank
+    lines are skipped.
+
+    Args:
+        data: The file's content.
+        path: Its name, for the form and for messages.
+        column: The JSONL column; None takes the first of ``COLUMN_CANDIDATES`` that is there.
+
+    Raises:
+        PromptSourceError: It is malformed (file and line), or holds no prompt.
+    """
+    suffix = path.suffix.lower()
+    if suffix in _FOREIGN_SUFFIXES:
+        raise PromptSourceError(
+            f"prompts.path: {path} is a {suffix} file",
+            hint="convert it to text with a prompt a line, or to JSON Lines (.jsonl)",
+        )
+    lines = _lines(data, path)
+    if column is not None or suffix in _JSONL_SUFFIXES:
+        parsed = _parse_jsonl(lines, path, column)
+    else:
+        parsed = ParsedPrompts(tuple(text for _, text in lines), column=None)
+    if not parsed.texts:
+        raise PromptSourceError(f"{path} holds no prompt", hint="write one a line")
+    return parsed
+
+
+def _lines(data: bytes, path: Path) -> Iterator[tuple[int, str]]:
+    """Number and content of each line that is not blank."""
+    start = len(_UTF8_BOM) if data.startswith(_UTF8_BOM) else 0
+    try:
+        text = data[start:].decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise PromptSourceError(
+            f"{path} is not UTF-8 text: byte {start + error.start} is "
+            f"0x{data[start + error.start]:02x}",
+            hint="save it as UTF-8, or name another file",
+        ) from error
+    # Not splitlines(): JSON strings and prompts may hold U+2028 and its like.
+    return (
+        (number, line.rstrip("\r"))
+        for number, line in enumerate(text.split("\n"), start=1)
+        if line.strip()
+    )
+
+
+def _parse_jsonl(lines: Iterator[tuple[int, str]], path: Path, column: str | None) -> ParsedPrompts:
+    texts: list[str] = []
+    for number, line in lines:
+        where = f"{path}:{number}"
+        record = _record(line, where)
+        column = column or _detect(record, where)
+        texts.append(_prompt(record, column, where))
+    return ParsedPrompts(tuple(texts), column)
+
+
+def _record(line: str, where: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise PromptSourceError(
+            f"{where}: not JSON: {error.msg} at column {error.colno}",
+            hint="each line of a JSON Lines file is one object, such as "
+            '{"prompt": "..."}; for plain text leave prompts.column out and call the file .txt',
+        ) from error
+    except (RecursionError, ValueError) as error:
+        # Nesting or a number beyond what Python takes.
+        raise PromptSourceError(f"{where}: JSON that cannot be taken in: {error}") from error
+    if not isinstance(record, dict):
+        raise PromptSourceError(
+            f"{where}: {_kind(record)} where an object is needed",
+            hint='each line is one object, such as {"prompt": "..."}',
+        )
+    return record
+
+
+def _detect(record: dict[str, Any], where: str) -> str:
+    for candidate in COLUMN_CANDIDATES:
+        if candidate in record:
+            return candidate
+    raise PromptSourceError(
+        f"{where}: none of the usual columns ({', '.join(COLUMN_CANDIDATES)}) is there, "
+        f"but {_names(record)}",
+        hint="set prompts.column to the one that holds the prompts",
+    )
+
+
+def _prompt(record: dict[str, Any], column: str, where: str) -> str:
+    if column not in record:
+        raise PromptSourceError(
+            f"{where}: no column {column!r}{did_you_mean(column, record)}",
+            hint=f"the columns of that line: {_names(record)}; set prompts.column to one of them",
+        )
+    text = record[column]
+    if not isinstance(text, str):
+        raise PromptSourceError(
+            f"{where}: column {column!r} holds {_kind(text)} where text is needed"
+        )
+    if not text.strip():
+        raise PromptSourceError(
+            f"{where}: column {column!r} is empty", hint="remove the line or fill it"
+        )
+    if not _encodable(text):
+        raise PromptSourceError(
+            f"{where}: column {column!r} holds half of a surrogate pair, which is not a character",
+            hint=r"look for a lone \ud8.. to \udf.. escape",
+        )
+    return text
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _names(record: dict[str, Any]) -> str:
+    return ", ".join(repr(name) for name in record) or "none"
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "null"
+    kinds = {bool: "a boolean", int: "a number", float: "a number", str: "a string"}
+    return kinds.get(type(value), "a list" if isinstance(value, list) else "an object")
