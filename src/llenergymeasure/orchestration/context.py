@@ -10,7 +10,6 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from llenergymeasure.config.loader import LoadedConfig
 from llenergymeasure.config.models import ExperimentConfig, config_model
 from llenergymeasure.constants import CONTEXT_SCHEMA_VERSION
 from llenergymeasure.domain.base import Record
@@ -27,7 +26,6 @@ class ExperimentContext(Record):
         cycles: The cycles that this attempt has to measure, from 1.
         prompts: What the prompts were when the experiment was created; a resume must find the
             same.
-        base_dir: Folder that relative paths in the config start from.
         parent_pid: The process that watches the run; the measuring process ends with it.
     """
 
@@ -38,7 +36,6 @@ class ExperimentContext(Record):
     config_hash: str
     provenance: dict[str, Any]
     prompts: PromptsInfo
-    base_dir: str | None
     results_dir: str
     cycles: tuple[int, ...]
     planned_cycles: int
@@ -50,12 +47,6 @@ class ExperimentContext(Record):
         """The resolved config, validated again (by the plug-ins of this process)."""
         energy = self.config["energy"]["backend"]
         return config_model(self.config["backend"], energy).model_validate(self.config)
-
-    @property
-    def loaded(self) -> LoadedConfig:
-        """The config with its origins, as the first attempt saved it."""
-        base = None if self.base_dir is None else Path(self.base_dir)
-        return LoadedConfig(self.experiment_config, self.provenance, base)
 
     @property
     def run_dir(self) -> Path:

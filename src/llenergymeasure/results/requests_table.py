@@ -39,6 +39,11 @@ def _schema() -> Any:
     )
 
 
+def preload() -> None:
+    """Import what reading and writing need, while there is time for it."""
+    import pyarrow.parquet  # noqa: F401
+
+
 def write_requests(
     path: Path, traces: Sequence[RequestTrace], *, cycle: int, process_index: int
 ) -> None:

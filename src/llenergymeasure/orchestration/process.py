@@ -1,0 +1,257 @@
+"""What one measuring process does, from loading the model to the saved raw results."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from llenergymeasure.config.models import ExperimentConfig
+from llenergymeasure.config.runtime_env import Rank
+from llenergymeasure.core.energy_backends.base import EnergyBackend
+from llenergymeasure.core.energy_backends.none import UnavailableEnergyBackend
+from llenergymeasure.core.environment import collect_environment
+from llenergymeasure.core.inference_backends.protocols import InferenceBackend
+from llenergymeasure.core.prompts import load_prompts
+from llenergymeasure.core.system_load import LoadMeter, contention_reason
+from llenergymeasure.core.window import WindowOutcome, measure_window
+from llenergymeasure.domain.environment import EnvironmentMetadata, LoadSample, MachineLoad
+from llenergymeasure.domain.experiment import (
+    BackendInfo,
+    PromptsInfo,
+    RawProcessResult,
+    WarmupInfo,
+)
+from llenergymeasure.domain.metrics import inference_metrics, latency_metrics
+from llenergymeasure.domain.model_info import ModelInfo
+from llenergymeasure.domain.trace import InferenceRequest, RequestTrace
+from llenergymeasure.domain.validity import Reason
+from llenergymeasure.exceptions import ConfigurationError, LLEnergyMeasureError
+from llenergymeasure.orchestration.context import ExperimentContext
+from llenergymeasure.orchestration.events import EventWriter
+from llenergymeasure.orchestration.factory import (
+    chosen_energy_spec,
+    create_energy_backend,
+    create_inference_backend,
+)
+from llenergymeasure.orchestration.reasons import process_reasons
+from llenergymeasure.results.repository import FileSystemRepository
+from llenergymeasure.results.requests_table import preload
+
+logger = logging.getLogger(__name__)
+
+# Priming a source takes seconds; one that has not answered by then never will.
+ENERGY_PREPARE_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What stays the same over the cycles of one process."""
+
+    context: ExperimentContext
+    config: ExperimentConfig
+    rank: Rank
+    prompts: PromptsInfo
+    model: ModelInfo
+    environment: EnvironmentMetadata
+    warmup: WarmupInfo
+    load_before: LoadSample
+
+
+def measure(context: ExperimentContext, rank: Rank, events: EventWriter) -> None:
+    """Load, warm up, measure each cycle that is to do, and save each as soon as it is finished.
+
+    Raises:
+        LLEnergyMeasureError: What the launcher tells the parent.
+    """
+    config = context.experiment_config
+    texts, prompts = _same_prompts(context)
+    requests = _requests(config, texts)
+    before = LoadMeter(parent_pid=context.parent_pid)
+    priming = _EnergyPriming(create_energy_backend(config, rank), chosen_energy_spec(config).name)
+    with closing(create_inference_backend(config)) as backend, closing(priming):
+        events.phase("loading")
+        backend.load()
+        events.phase("warm-up", total=config.warmup.prompts)
+        warmup = _warm_up(backend, config, texts, events)
+        energy = priming.ready()
+        prepared = _Prepared(
+            context=context,
+            config=config,
+            rank=rank,
+            prompts=prompts,
+            model=backend.describe(),
+            environment=collect_environment(),
+            warmup=warmup,
+            load_before=before.sample(),
+        )
+        repository = FileSystemRepository(Path(context.results_dir))
+        for cycle in context.cycles:
+            _measure_cycle(prepared, cycle, backend, energy, requests, repository, events)
+
+
+def _measure_cycle(
+    prepared: _Prepared,
+    cycle: int,
+    backend: InferenceBackend,
+    energy: EnergyBackend,
+    requests: Sequence[InferenceRequest],
+    repository: FileSystemRepository,
+    events: EventWriter,
+) -> None:
+    events.phase("measuring", cycle=cycle, total=len(requests))
+    outcome = measure_window(
+        backend,
+        energy,
+        requests,
+        on_trace=lambda trace: events.answered(len(trace.output_token_ids)),
+        parent_pid=prepared.context.parent_pid,
+    )
+    events.phase("saving", cycle=cycle, total=len(requests))
+    result = _raw_result(prepared, cycle, backend, outcome)
+    repository.save_raw(result, outcome.traces, cycles_planned=prepared.context.planned_cycles)
+    logger.info("cycle %d saved", cycle)
+
+
+def _raw_result(
+    prepared: _Prepared, cycle: int, backend: InferenceBackend, outcome: WindowOutcome
+) -> RawProcessResult:
+    context, config = prepared.context, prepared.config
+    load = MachineLoad(
+        before=prepared.load_before,
+        during=outcome.load,
+        threads=prepared.model.threads,
+        affinity=prepared.environment.affinity,
+    )
+    return RawProcessResult(
+        experiment_id=context.experiment_id,
+        config_name=config.config_name,
+        cycle=cycle,
+        process_index=prepared.rank.index,
+        process_count=prepared.rank.count,
+        created_at=datetime.now(UTC),
+        window=outcome.window,
+        inference=inference_metrics(outcome.traces, outcome.window.duration_s),
+        latency=latency_metrics(outcome.traces),
+        energy=outcome.reading,
+        compute=backend.compute_metrics(),
+        model=prepared.model,
+        backend=BackendInfo(name=config.backend, version=prepared.model.engine_version),
+        prompts=prepared.prompts,
+        warmup=prepared.warmup,
+        environment=prepared.environment,
+        load=load,
+        reasons=_reasons(prepared, outcome, load),
+    )
+
+
+def _reasons(prepared: _Prepared, outcome: WindowOutcome, load: MachineLoad) -> tuple[Reason, ...]:
+    found = process_reasons(outcome.traces, outcome.reading, outcome.window, prepared.warmup)
+    contention = contention_reason(load)
+    return (*found, contention) if contention else found
+
+
+def _same_prompts(context: ExperimentContext) -> tuple[list[str], PromptsInfo]:
+    """The prompts, which must still be those that the experiment was created with."""
+    config = context.experiment_config
+    asked = config.prompts
+    if asked.path is not None:
+        # Resolved when the experiment was created; a resume may start from another folder.
+        asked = asked.model_copy(update={"path": context.prompts.source})
+    texts, info = load_prompts(asked, config.num_prompts, base_dir=None)
+    if info.used_sha256 != context.prompts.used_sha256:
+        raise ConfigurationError(
+            f"the prompts in {info.source} have changed since experiment "
+            f"{context.experiment_id} was created",
+            hint="restore the file, or start a new experiment: cycles over different prompts "
+            "do not belong together",
+        )
+    return texts, info
+
+
+def _requests(config: ExperimentConfig, texts: Sequence[str]) -> list[InferenceRequest]:
+    return [
+        InferenceRequest(
+            request_id=index,
+            prompt=text,
+            max_output_tokens=config.max_output_tokens,
+            min_output_tokens=config.min_output_tokens,
+            max_input_tokens=config.max_input_tokens,
+        )
+        for index, text in enumerate(texts)
+    ]
+
+
+def _warm_up(
+    backend: InferenceBackend,
+    config: ExperimentConfig,
+    texts: Sequence[str],
+    events: EventWriter,
+) -> WarmupInfo:
+    """Answer the first prompts (again from the first one if there are too few), unmeasured."""
+    chosen = [texts[i % len(texts)] for i in range(config.warmup.prompts)]
+    begin_ns = time.monotonic_ns()
+    traces: list[RequestTrace] = []
+    for trace in backend.generate(_requests(config, chosen)) if chosen else ():
+        events.answered(len(trace.output_token_ids))
+        traces.append(trace)
+    backend.synchronize()
+    return WarmupInfo(
+        prompts=len(traces),
+        duration_s=(time.monotonic_ns() - begin_ns) / 1e9,
+        latencies_ms=tuple((t.return_ns - t.dispatch_ns) / 1e6 for t in traces if not t.failed),
+    )
+
+
+class _EnergyPriming:
+    """Prepares an energy source in a thread while the model loads.
+
+    A source that cannot be prepared becomes one that says so: the run goes on without joules.
+    """
+
+    def __init__(self, energy: EnergyBackend, name: str) -> None:
+        self._energy = energy
+        self._name = name
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._prepare, name="lem-energy", daemon=True)
+        self._thread.start()
+
+    def _prepare(self) -> None:
+        try:
+            self._energy.prepare()
+        except Exception as error:  # noqa: BLE001 - kept, and told with the result
+            self._error = error
+        # Needed after the window; imported now, while the model loads.
+        preload()
+
+    def ready(self) -> EnergyBackend:
+        """The prepared source, or the null one with the reason."""
+        self._thread.join(timeout=ENERGY_PREPARE_TIMEOUT_S)
+        if self._thread.is_alive():
+            return self._unavailable(f"it was not ready after {ENERGY_PREPARE_TIMEOUT_S:.0f} s")
+        if self._error is not None:
+            logger.warning("energy source %s failed", self._name, exc_info=self._error)
+            return self._unavailable(_words(self._error))
+        return self._energy
+
+    def _unavailable(self, reason: str) -> EnergyBackend:
+        return UnavailableEnergyBackend(self._name, reason)
+
+    def close(self) -> None:
+        """Close the source, unless it is still busy being prepared."""
+        self._thread.join(timeout=1.0)
+        if not self._thread.is_alive():
+            self._energy.close()
+
+
+def _words(error: Exception) -> str:
+    return (
+        str(error)
+        if isinstance(error, LLEnergyMeasureError)
+        else f"{type(error).__name__}: {error}"
+    )

@@ -1,0 +1,291 @@
+"""One experiment from the watching side: create, launch, follow, aggregate.
+
+The measuring process is a child. Whatever becomes of it, this side says how it ended and leaves
+a state that is true and, where cycles are missing, can be resumed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from llenergymeasure.config.backend_detection import missing_requirements
+from llenergymeasure.config.loader import LoadedConfig
+from llenergymeasure.config.models import ExperimentConfig
+from llenergymeasure.config.registry import inference_backend
+from llenergymeasure.core.prompts import load_prompts
+from llenergymeasure.domain.experiment import AggregatedResult, ExperimentStatus, PromptsInfo
+from llenergymeasure.exceptions import (
+    BackendError,
+    ConfigurationError,
+    ExperimentInterruptedError,
+    LLEnergyMeasureError,
+)
+from llenergymeasure.logging import experiment_log
+from llenergymeasure.orchestration.aggregate import aggregate_experiment
+from llenergymeasure.orchestration.context import (
+    ExperimentContext,
+    config_hash,
+    last_context,
+)
+from llenergymeasure.orchestration.factory import chosen_energy_spec
+from llenergymeasure.orchestration.follow import run_child
+from llenergymeasure.orchestration.lifecycle import termination_as_interrupt
+from llenergymeasure.progress import Progress, ProgressObserver
+from llenergymeasure.results.repository import FileSystemRepository
+from llenergymeasure.results.requests_table import preload
+from llenergymeasure.state.experiment_state import ExperimentState
+from llenergymeasure.state.manager import StateManager
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where files go, and whether to aggregate at the end."""
+
+    results_dir: Path
+    state_dir: Path
+    aggregate: bool = True
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """How an experiment ended; ``result`` is None if it was not to be aggregated."""
+
+    experiment_id: str
+    status: ExperimentStatus
+    result: AggregatedResult | None
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What would be run, as far as it can be known without loading a model."""
+
+    config: ExperimentConfig
+    prompts: PromptsInfo
+    results_dir: Path
+    energy_backend: str
+    cycles: int
+    requests_per_cycle: int
+
+
+def plan(loaded: LoadedConfig, options: RunOptions) -> RunPlan:
+    """Check all that can be checked without loading a model or writing a file.
+
+    Raises:
+        ConfigurationError: The prompts cannot be read, or the model's folder is not there.
+        BackendError: What the engine needs is not installed.
+    """
+    config = loaded.config
+    spec = inference_backend(config.backend)
+    missing = missing_requirements(spec)
+    if missing:
+        raise BackendError(
+            f"backend {spec.name!r} needs {', '.join(missing)}, which is not installed here",
+            hint=spec.install_hint or None,
+        )
+    if config.device not in spec.capabilities.devices:
+        allowed = ", ".join(spec.capabilities.devices)
+        raise ConfigurationError(
+            f"device {config.device!r} is not offered by backend {spec.name!r}",
+            hint=f"it offers: {allowed}",
+        )
+    texts, prompts = load_prompts(config.prompts, config.num_prompts, base_dir=loaded.base_dir)
+    return RunPlan(
+        config=config,
+        prompts=prompts,
+        results_dir=options.results_dir,
+        energy_backend=chosen_energy_spec(config).name,
+        cycles=config.num_cycles,
+        requests_per_cycle=len(texts),
+    )
+
+
+def run(loaded: LoadedConfig, options: RunOptions, observer: ProgressObserver) -> RunOutcome:
+    """Run a new experiment.
+
+    Raises:
+        LLEnergyMeasureError: The input is wrong, or the run failed; the state says so too.
+        ExperimentInterruptedError: Ctrl-C, SIGTERM or SIGHUP.
+    """
+    planned = plan(loaded, options)
+    states = StateManager(options.state_dir)
+    digest = config_hash(loaded.config)
+    _name_unfinished(states, digest, observer)
+    state = states.create(
+        config_name=loaded.config.config_name,
+        config_hash=digest,
+        planned_cycles=planned.cycles,
+        results_dir=options.results_dir,
+    )
+    context = ExperimentContext(
+        experiment_id=state.experiment_id,
+        attempt=1,
+        config=loaded.config.model_dump(mode="json"),
+        config_hash=digest,
+        provenance=dict(loaded.provenance),
+        prompts=planned.prompts,
+        results_dir=str(options.results_dir),
+        cycles=tuple(range(1, planned.cycles + 1)),
+        planned_cycles=planned.cycles,
+        created_at=state.created_at,
+        parent_pid=os.getpid(),
+    )
+    return _Attempt(context, states, options, observer).execute()
+
+
+def resume(experiment_id: str, options: RunOptions, observer: ProgressObserver) -> RunOutcome:
+    """Go on with an experiment: finished cycles stay, unfinished ones are measured whole.
+
+    Raises:
+        UnknownExperimentError: No such experiment.
+        ConfigurationError: It is still running, finished already, or its prompts have changed.
+    """
+    states = StateManager(options.state_dir)
+    experiment_id = states.resolve_id(experiment_id)
+    states.sweep_stale()
+    state = states.load(experiment_id)
+    results_dir = Path(state.results_dir)
+    if state.status is ExperimentStatus.AGGREGATED:
+        raise ConfigurationError(
+            f"experiment {experiment_id} is finished, there is nothing to resume",
+            hint=f"show it with: lem results show {experiment_id}",
+        )
+    options = replace(options, results_dir=results_dir)
+    last = last_context(results_dir, experiment_id)
+    done = FileSystemRepository(results_dir).completed_cycles(experiment_id)
+    if state.status is ExperimentStatus.COMPLETED:
+        if len(done) == last.planned_cycles:
+            return _finish(experiment_id, states, options, observer)
+        states.transition(
+            experiment_id, ExperimentStatus.FAILED, reason="a result was damaged after the run"
+        )
+    states.claim(experiment_id)
+    context = last.model_copy(
+        update={
+            "attempt": last.attempt + 1,
+            "cycles": tuple(c for c in range(1, last.planned_cycles + 1) if c not in done),
+            "parent_pid": os.getpid(),
+        }
+    )
+    return _Attempt(context, states, options, observer).execute()
+
+
+def aggregate(
+    experiment_id: str, options: RunOptions, *, overwrite: bool = False
+) -> AggregatedResult:
+    """Aggregate the raw results of an experiment and save the aggregate.
+
+    Raises:
+        UnknownExperimentError: No such experiment.
+        ConfigurationError: It is aggregated already and ``overwrite`` is False, or unfinished.
+    """
+    states = StateManager(options.state_dir)
+    experiment_id = states.resolve_id(experiment_id)
+    states.sweep_stale()
+    state = states.load(experiment_id)
+    if state.status is ExperimentStatus.AGGREGATED and not overwrite:
+        raise ConfigurationError(
+            f"experiment {experiment_id} is aggregated already",
+            hint="overwrite its aggregate with --yes",
+        )
+    if state.status not in (ExperimentStatus.COMPLETED, ExperimentStatus.AGGREGATED):
+        raise ConfigurationError(
+            f"experiment {experiment_id} is {state.status}, so it cannot be aggregated",
+            hint=f"finish it with: lem experiment --resume {experiment_id}",
+        )
+    return _aggregate(experiment_id, states, Path(state.results_dir))
+
+
+class _Attempt:
+    """One launch of the measuring process, with the state kept true around it."""
+
+    def __init__(
+        self,
+        context: ExperimentContext,
+        states: StateManager,
+        options: RunOptions,
+        observer: ProgressObserver,
+    ) -> None:
+        self._context = context
+        self._id = context.experiment_id
+        self._states = states
+        self._options = options
+        self._observer = observer
+
+    def execute(self) -> RunOutcome:
+        """Run it to its end (see ``run``)."""
+        try:
+            with termination_as_interrupt():
+                return self._guarded()
+        except KeyboardInterrupt as error:
+            self._end(ExperimentStatus.INTERRUPTED, "stopped by the user", None)
+            raise ExperimentInterruptedError(
+                f"experiment {self._id} was interrupted; finished cycles are kept",
+                hint=f"continue it with: lem experiment --resume {self._id}",
+            ) from error
+        except LLEnergyMeasureError as error:
+            self._end(ExperimentStatus.FAILED, error.message, error.exit_code)
+            raise
+        except Exception as error:
+            self._end(ExperimentStatus.FAILED, f"{type(error).__name__}: {error}", None)
+            raise
+
+    def _guarded(self) -> RunOutcome:
+        self._context.save()
+        with experiment_log(self._context.log_path):
+            self._observer.started(self._id, str(self._context.log_path))
+            if self._context.cycles:
+                run_child(self._context, self._observer, self._mark_running)
+            else:
+                # Everything was measured before whoever watched it died.
+                self._mark_running(None)
+            self._states.transition(self._id, ExperimentStatus.COMPLETED)
+            return _finish(self._id, self._states, self._options, self._observer)
+
+    def _mark_running(self, child_pid: int | None) -> None:
+        self._states.mark_running(
+            self._id, child_pid=child_pid, context_file=str(self._context.path)
+        )
+        # The aggregate needs it; now, while the child loads its model, it disturbs nothing.
+        preload()
+
+    def _end(self, status: ExperimentStatus, reason: str, exit_code: int | None) -> None:
+        current = self._states.load(self._id).status
+        if current in (ExperimentStatus.INITIALISED, ExperimentStatus.RUNNING) or (
+            current is ExperimentStatus.COMPLETED and status is ExperimentStatus.FAILED
+        ):
+            self._states.transition(self._id, status, reason=reason, exit_code=exit_code)
+
+
+def _finish(
+    experiment_id: str, states: StateManager, options: RunOptions, observer: ProgressObserver
+) -> RunOutcome:
+    if not options.aggregate:
+        return RunOutcome(experiment_id, ExperimentStatus.COMPLETED, None)
+    observer.progress(Progress(phase="aggregating"))
+    result = _aggregate(experiment_id, states, options.results_dir)
+    return RunOutcome(experiment_id, ExperimentStatus.AGGREGATED, result)
+
+
+def _aggregate(experiment_id: str, states: StateManager, results_dir: Path) -> AggregatedResult:
+    context = last_context(results_dir, experiment_id)
+    result = aggregate_experiment(context, FileSystemRepository(results_dir))
+    if states.load(experiment_id).status is ExperimentStatus.COMPLETED:
+        states.transition(experiment_id, ExperimentStatus.AGGREGATED)
+    return result
+
+
+def _name_unfinished(states: StateManager, digest: str, observer: ProgressObserver) -> None:
+    states.sweep_stale()
+    unfinished: Sequence[ExperimentState] = states.find_unfinished(digest)
+    if unfinished:
+        last = unfinished[-1]
+        observer.notice(
+            f"an earlier run of this config is unfinished ({last.experiment_id}, {last.status}); "
+            f"continue it with: lem experiment --resume {last.experiment_id}"
+        )
