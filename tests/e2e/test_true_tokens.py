@@ -14,7 +14,7 @@ from .conftest import Lem
 PROMPTS = 20
 MAX_IN, MAX_OUT = 48, 24
 
-WORDS = "energy model token measure window joule prompt batch größe 測定 sensor idle".split()
+WORDS = ["energy", "model", "token", "measure", "window", "joule", "größe", "測定", "idle"]
 
 
 def write_prompts(path: Path) -> list[str]:
