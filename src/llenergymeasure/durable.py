@@ -1,12 +1,20 @@
-"""Writing a file so that a crash leaves the old content or the new, never half of it."""
+"""Files that outlive the process: written whole or not at all, read with their version checked."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import json
 import os
 import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from llenergymeasure.exceptions import StorageError
+from llenergymeasure.exceptions import SchemaVersionError, StorageError
+
+JsonObject = dict[str, Any]
+Migrations = Mapping[int, Callable[[JsonObject], JsonObject]]
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -15,22 +23,118 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         StorageError: The file cannot be written there.
     """
+    with _storage_errors(path), _temporary(path, data) as temporary:
+        temporary.replace(path)
+
+
+def create_text(path: Path, text: str) -> None:
+    """Write a new UTF-8 file as ``write_bytes`` does, and fail if ``path`` is there already.
+
+    Raises:
+        FileExistsError: Somebody has that name.
+        StorageError: The file cannot be written there.
+    """
+    with _storage_errors(path), _temporary(path, text.encode()) as temporary:
+        created = _place_new(temporary, path)
+    if not created:
+        raise FileExistsError(errno.EEXIST, "the name is taken", str(path))
+
+
+def write_text(path: Path, text: str) -> None:
+    """``write_bytes`` for UTF-8 text."""
+    write_bytes(path, text.encode())
+
+
+def read_json(path: Path, *, version: int, migrations: Migrations) -> JsonObject:
+    """Read one of our JSON files as schema ``version``.
+
+    Args:
+        path: The file.
+        version: The schema version that the caller understands.
+        migrations: From an older version to the function that makes the next one of it.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        StorageError: It cannot be read, or is not what we write.
+        SchemaVersionError: Its version is newer, or older without a way up.
+    """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            # mkstemp makes files that only their owner can read; results are meant to be shared.
-            temporary.chmod(0o666 & ~_umask())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
+    return parse_json(content, path, version=version, migrations=migrations)
+
+
+def parse_json(content: bytes, path: Path, *, version: int, migrations: Migrations) -> JsonObject:
+    """``read_json`` for content that was read already; ``path`` is named in errors."""
+    try:
+        data = json.loads(content)
+    except ValueError as error:  # not JSON, or not UTF-8
+        raise StorageError(
+            f"{path} is damaged: {error}", hint="restore it from a copy, or move it away"
+        ) from error
+    if not isinstance(data, dict) or not _is_version(data.get("schema_version")):
+        raise StorageError(f"{path} names no schema_version, so llenergymeasure did not write it")
+    return _migrated(data, path, version=version, migrations=migrations)
+
+
+def _is_version(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _migrated(data: JsonObject, path: Path, *, version: int, migrations: Migrations) -> JsonObject:
+    found = check_version(data["schema_version"], path, version=version)
+    for step in range(found, version):
+        if step not in migrations:
+            raise SchemaVersionError(
+                f"{path} has schema version {found}, and there is no way from {step} to {version}",
+                hint="read it with the older llenergymeasure that wrote it, or measure again",
+            )
+        data = {**migrations[step](dict(data)), "schema_version": step + 1}
+    return data
+
+
+def check_version(found: int, path: Path, *, version: int) -> int:
+    """Return ``found`` unless it is newer than ``version``.
+
+    Raises:
+        SchemaVersionError: A newer llenergymeasure wrote the file.
+    """
+    if found > version:
+        raise SchemaVersionError(
+            f"{path} has schema version {found}, written by a newer llenergymeasure; "
+            f"this one reads up to {version}",
+            hint="upgrade with: pip install --upgrade llenergymeasure",
+        )
+    return found
+
+
+def _place_new(temporary: Path, path: Path) -> bool:
+    """Give ``temporary`` its name; False if the name is taken. A link never replaces a file."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
             raise
-        _sync_folder(path.parent)
+    else:
+        return True
+    # No hard links on this file system: claim the name first, then fill it.
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    except FileExistsError:
+        return False
+    temporary.replace(path)
+    return True
+
+
+@contextlib.contextmanager
+def _storage_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise StorageError(
             f"cannot write {path}: {error.strerror or error}",
@@ -38,9 +142,23 @@ def write_bytes(path: Path, data: bytes) -> None:
         ) from error
 
 
-def write_text(path: Path, text: str) -> None:
-    """``write_bytes`` for UTF-8 text."""
-    write_bytes(path, text.encode())
+@contextlib.contextmanager
+def _temporary(path: Path, data: bytes) -> Iterator[Path]:
+    """A synced file beside ``path``; gone afterwards unless renamed. Then syncs the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes files that only their owner can read; results are meant to be shared.
+        temporary.chmod(0o666 & ~_umask())
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
 
 
 def _umask() -> int:

@@ -4,30 +4,37 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Final
 
 from llenergymeasure.exceptions import ConfigurationError
 
-_SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+# File systems end names at 255 bytes; what we append to an id has to fit too.
+MAX_ID_LENGTH: Final = 128
+_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", re.ASCII)
 
 
 def is_safe_id(text: str) -> bool:
     """Whether ``text`` can be a file's name everywhere and leads nowhere else."""
-    return _SAFE_ID.fullmatch(text) is not None and ".." not in text
+    return len(text) <= MAX_ID_LENGTH and _ID.fullmatch(text) is not None and ".." not in text
 
 
 def safe_id(text: str) -> str:
-    """``text`` itself, if it may name a file.
+    """Return ``text`` itself, if it may name a file.
+
+    It is refused rather than cleaned: a cleaned id could be another experiment's.
 
     Raises:
-        ConfigurationError: It holds anything but letters, digits, ``_``, ``-`` and single dots.
+        ConfigurationError: Characters other than letters, digits, ``_``, ``-`` and single dots,
+            a leading dot, nothing at all, or too many of them.
     """
-    if not is_safe_id(text):
-        raise ConfigurationError(
-            f"{text!r} is no experiment id",
-            hint="ids hold letters, digits, '_', '-' and '.'; list them with: "
-            "lem results list --all",
-        )
-    return text
+    if is_safe_id(text):
+        return text
+    shown = text if len(text) <= MAX_ID_LENGTH else f"{text[:40]}..."
+    raise ConfigurationError(
+        f"{shown!r} is no experiment id",
+        hint=f"ids hold up to {MAX_ID_LENGTH} letters, digits, '_', '-' and single '.', and do "
+        "not begin with a dot; list them with: lem results list --all",
+    )
 
 
 def contained(base: Path, *parts: str) -> Path:
@@ -37,6 +44,15 @@ def contained(base: Path, *parts: str) -> Path:
         ConfigurationError: It would.
     """
     path = base.joinpath(*parts)
-    if not path.resolve().is_relative_to(base.resolve()):
-        raise ConfigurationError(f"{'/'.join(parts)!r} leads out of {base}")
+    try:
+        inside = path.resolve().is_relative_to(base.resolve())
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL byte
+        raise ConfigurationError(
+            f"{'/'.join(parts)!r} is no usable path below {base}: {error}"
+        ) from error
+    if not inside:
+        raise ConfigurationError(
+            f"{'/'.join(parts)!r} leads out of {base}",
+            hint="give a name inside that folder, and look for symbolic links in it",
+        )
     return path

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import string
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llenergymeasure.exceptions import ConfigurationError
+from llenergymeasure.security import MAX_ID_LENGTH, contained, safe_id
+
+SAFE = string.ascii_letters + string.digits + "_-."
+
+
+@pytest.mark.parametrize("text", ["a", "20260101-000000-000000-abcd", "a.b_c-D9", "_x", "-x"])
+def test_an_id_is_returned_as_it_is(text: str) -> None:
+    assert safe_id(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", ".", "..", ".hidden", "a..b", "a/b", "../a", "a\\b", "a b", "a\n", "a\0", "é", "٣", "~"],
+)
+def test_what_could_lead_elsewhere_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="is no experiment id"):
+        safe_id(text)
+
+
+def test_an_id_fits_a_file_name() -> None:
+    assert safe_id("a" * MAX_ID_LENGTH)
+    with pytest.raises(ConfigurationError):
+        safe_id("a" * (MAX_ID_LENGTH + 1))
+
+
+@given(st.text() | st.text(alphabet=SAFE + "/\\"))
+def test_an_accepted_id_names_a_direct_child(text: str) -> None:
+    try:
+        safe_id(text)
+    except ConfigurationError:
+        return
+    base = Path("/base")
+    assert (base / text).parent == base
+    assert set(text) <= set(SAFE)
+
+
+def test_parts_inside_are_joined(tmp_path: Path) -> None:
+    assert contained(tmp_path, "raw", "x") == tmp_path / "raw" / "x"
+    assert contained(tmp_path, "raw", "..", "y").resolve() == tmp_path.resolve() / "y"
+
+
+@pytest.mark.parametrize("parts", [("..",), ("raw", "..", "..", "x"), ("/etc",), ("a\0b",)])
+def test_parts_that_leave_are_refused(tmp_path: Path, parts: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigurationError):
+        contained(tmp_path / "base", *parts)
+
+
+def test_a_link_that_leads_out_is_refused(tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    base.mkdir()
+    (base / "out").symlink_to(tmp_path)
+    (base / "inside").symlink_to(base)
+    with pytest.raises(ConfigurationError, match="leads out"):
+        contained(base, "out", "x")
+    assert contained(base, "inside", "x")
+
+
+def test_the_base_itself_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert contained(tmp_path / "link", "x") == tmp_path / "link" / "x"
