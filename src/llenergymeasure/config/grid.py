@@ -1,0 +1,79 @@
+"""``--vary key=v1,v2``: one config for each combination of values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from llenergymeasure.config.loader import LoadedConfig, load
+from llenergymeasure.config.problems import InvalidConfigError, Place, Problem
+
+# Short names that the described system's grids use.
+SHORT_NAMES = {"batch_size": "{backend}.batch_size", "temperature": "decoder.temperature"}
+MAX_POINTS = 10_000
+
+
+@dataclass(frozen=True)
+class GridPoint:
+    """One combination.
+
+    Attributes:
+        name: Distinguishes it among the others; can name a file.
+        sets: ``key=value`` texts, as for ``--set``.
+        loaded: The valid config; None if it is not valid.
+        error: Why it is not valid.
+    """
+
+    name: str
+    sets: tuple[str, ...]
+    loaded: LoadedConfig | None
+    error: str | None
+
+
+def expand(base: Path, vary: Sequence[str]) -> list[GridPoint]:
+    """Every combination over a base config, each validated.
+
+    Raises:
+        InvalidConfigError: The base is not valid, or an axis is not of the form ``key=v1,v2``.
+    """
+    backend = load(base).config.backend
+    axes = [_axis(text, backend) for text in vary]
+    total = 1
+    for _, values in axes:
+        total *= len(values)
+    if total > MAX_POINTS:
+        raise _refused(f"{total} combinations are more than {MAX_POINTS}")
+    keys = [key for key, _ in axes]
+    if len(set(keys)) != len(keys):
+        raise _refused("one key is varied twice; give all of its values at once")
+    return [
+        _point(base, keys, combination) for combination in product(*(values for _, values in axes))
+    ]
+
+
+def _axis(text: str, backend: str) -> tuple[str, list[str]]:
+    key, equals, listed = text.partition("=")
+    values = [value.strip() for value in listed.split(",")]
+    if not equals or not key or not all(values):
+        raise _refused(f"found {text!r}, must be key=value1,value2,...")
+    if len(set(values)) != len(values):
+        raise _refused(f"{text!r} lists a value twice")
+    return SHORT_NAMES.get(key, key).format(backend=backend), values
+
+
+def _point(base: Path, keys: Sequence[str], values: Sequence[str]) -> GridPoint:
+    sets = tuple(f"{key}={value}" for key, value in zip(keys, values, strict=True))
+    parts = (f"{key.rpartition('.')[2]}-{value}" for key, value in zip(keys, values, strict=True))
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", f"{base.stem}_{'_'.join(parts)}")
+    try:
+        loaded = load(base, sets=(*sets, f"config_name={name}"))
+    except InvalidConfigError as error:
+        return GridPoint(name, sets, None, str(error))
+    return GridPoint(name, sets, loaded, None)
+
+
+def _refused(message: str) -> InvalidConfigError:
+    return InvalidConfigError([Problem(Place("command line"), "--vary", message, "invalid_vary")])
