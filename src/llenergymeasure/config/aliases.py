@@ -25,6 +25,26 @@ ALIASES: dict[KeyPath, KeyPath] = {
 }
 
 
+SCHEMA_VERSION_KEY = "schema_version"
+# Configs of the described system say "3.0.0"; its keys are understood (docs/reference/compatibility).
+KNOWN_SCHEMA_VERSIONS = ("3.0.0", 1)
+
+
+def without_schema_version(document: Document) -> tuple[Document, list[ConfigWarning]]:
+    """The document without its ``schema_version``, and a warning if that is not a known one."""
+    if SCHEMA_VERSION_KEY not in document.data:
+        return document, []
+    version = document.data[SCHEMA_VERSION_KEY]
+    data = {key: value for key, value in document.data.items() if key != SCHEMA_VERSION_KEY}
+    stripped = replace(document, data=data)
+    if version in KNOWN_SCHEMA_VERSIONS and not isinstance(version, bool):
+        return stripped, []
+    place = document.places.get((SCHEMA_VERSION_KEY,), Place(document.source))
+    known = ", ".join(map(str, KNOWN_SCHEMA_VERSIONS))
+    message = f"version {version!r} is not known (known: {known}); keys may mean something else"
+    return stripped, [ConfigWarning(place, SCHEMA_VERSION_KEY, message, "schema_version")]
+
+
 def canonical(document: Document) -> tuple[Document, list[ConfigWarning]]:
     """The document with every old name replaced, and an info for each.
 

@@ -171,7 +171,7 @@ def _type_words(kind: Any) -> str:
         return "choice"
     if origin in (tuple, list):
         return "list"
-    if origin is dict or kind is dict:
+    if origin is dict:
         return "mapping"
     if origin is typing.Annotated:
         return _type_words(typing.get_args(kind)[0])

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from llenergymeasure.config.aliases import canonical
+from llenergymeasure.config.aliases import canonical, without_schema_version
 from llenergymeasure.config.env_source import env_document, raw_paths
 from llenergymeasure.config.extends import read_with_parents
 from llenergymeasure.config.models import ExperimentConfig, config_model
@@ -123,9 +123,10 @@ def _renamed(layers: Sequence[Layer]) -> tuple[list[Layer], list[ConfigWarning]]
     renamed: list[Layer] = []
     warnings: list[ConfigWarning] = []
     for layer in layers:
-        document, found = canonical(layer.document)
+        document, of_version = without_schema_version(layer.document)
+        document, of_names = canonical(document)
         renamed.append(Layer(layer.name, document))
-        warnings += found
+        warnings += [*of_version, *of_names]
     return renamed, warnings
 
 

@@ -130,6 +130,9 @@ class ExperimentConfig(_Section):
     warmup: WarmupConfig = Field(default_factory=WarmupConfig)
     energy: EnergyConfig = Field(default_factory=EnergyConfig)
     io: IOConfig = Field(default_factory=IOConfig)
+    extra_metadata: dict[str, str | int | float | bool | None] = Field(
+        default_factory=dict, description="Labels of your own, stored and exported with the result."
+    )
 
     @model_validator(mode="after")
     def _lengths_fit(self) -> ExperimentConfig:
