@@ -1,0 +1,35 @@
+"""The command line: parse, one call into orchestration, display.
+
+Importing this module imports nothing that is slow; each command's module is imported when that
+command is called.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``lem`` and return its exit code: 0 done, 1 failed, 2 wrong input, 130 interrupted."""
+    from llenergymeasure.cli.errors import exit_code_of
+    from llenergymeasure.cli.root import lem
+
+    args = list(sys.argv[1:] if argv is None else argv)
+    _never_fail_to_encode()
+    try:
+        # Without standalone mode click returns the code of ctx.exit, and None otherwise.
+        code = lem.main(args, prog_name="lem", standalone_mode=False)
+        sys.stdout.flush()
+    except (Exception, KeyboardInterrupt) as error:
+        return exit_code_of(error, args)
+    return code if isinstance(code, int) else 0
+
+
+def _never_fail_to_encode() -> None:
+    # A terminal that cannot show a character gets a "?" instead of a traceback.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")

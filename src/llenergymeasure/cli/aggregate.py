@@ -1,0 +1,84 @@
+"""``lem aggregate``: from raw results to an aggregate."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from llenergymeasure.cli.display.json_output import write_json
+from llenergymeasure.cli.display.notices import say
+from llenergymeasure.cli.options import GlobalOptions, current, global_options
+from llenergymeasure.config.runtime_env import state_dir
+from llenergymeasure.constants import EXIT_RUN_FAILED
+from llenergymeasure.domain.experiment import ExperimentStatus
+from llenergymeasure.exceptions import LLEnergyMeasureError
+from llenergymeasure.orchestration import runner
+from llenergymeasure.orchestration.inventory import (
+    ExperimentEntry,
+    Places,
+    find_experiment,
+    list_experiments,
+)
+
+
+@click.command()
+@click.argument("experiment_id", required=False, metavar="[ID]")
+@global_options
+def aggregate(experiment_id: str | None) -> None:
+    """Aggregate the experiment ID, or every one that is measured and not aggregated yet.
+
+    ID may be the beginning of an id, or 'latest'.
+    """
+    options = current()
+    places = Places(options.chosen_results_dir(), state_dir(), bool(options.results_dir))
+    if experiment_id is None:
+        _aggregate_all(places, options)
+    else:
+        _aggregate_one(find_experiment(experiment_id, places), places, options)
+
+
+def _aggregate_one(entry: ExperimentEntry, places: Places, options: GlobalOptions) -> None:
+    from llenergymeasure.cli.display.outcome import show_result
+
+    overwrite = options.yes
+    if entry.status is ExperimentStatus.AGGREGATED and not overwrite and _may_ask(options):
+        question = f"{entry.experiment_id} is aggregated already. Overwrite its aggregate?"
+        if not click.confirm(question, err=True):
+            say("left as it was", options)
+            return
+        overwrite = True
+    chosen = runner.RunOptions(entry.results_dir, places.state_dir)
+    result = runner.aggregate(entry.experiment_id, chosen, overwrite=overwrite)
+    show_result(result, options, entry.results_dir, f"lem results show {entry.experiment_id}")
+
+
+def _may_ask(options: GlobalOptions) -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty() and not options.json
+
+
+def _aggregate_all(places: Places, options: GlobalOptions) -> None:
+    waiting = [
+        entry
+        for entry in list_experiments(places, include_unfinished=True)
+        if entry.status is ExperimentStatus.COMPLETED
+    ]
+    done: list[str] = []
+    failed: list[dict[str, str]] = []
+    for entry in waiting:
+        chosen = runner.RunOptions(entry.results_dir, places.state_dir)
+        try:
+            runner.aggregate(entry.experiment_id, chosen)
+        except LLEnergyMeasureError as error:
+            failed.append({"experiment_id": entry.experiment_id, "message": error.message})
+            click.echo(f"{entry.experiment_id}: {error.message}", err=True)
+        else:
+            done.append(entry.experiment_id)
+            if not options.quiet:
+                say(f"{entry.experiment_id}: aggregated", options)
+    if options.json:
+        write_json({"aggregated": done, "failed": failed})
+    if not waiting and not options.quiet:
+        say("nothing waits to be aggregated", options)
+    if failed:
+        click.get_current_context().exit(EXIT_RUN_FAILED)

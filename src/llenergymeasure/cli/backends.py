@@ -1,0 +1,31 @@
+"""``lem backends``: what can run and measure here."""
+
+from __future__ import annotations
+
+import click
+
+from llenergymeasure.cli.options import current, global_options
+from llenergymeasure.constants import EXIT_RUN_FAILED
+
+
+@click.command()
+@click.option("--check", "name", metavar="NAME", help="Put a backend through its contract's suite.")
+@click.option("--config", "file", metavar="FILE", help="Options for --check come from this config.")
+@global_options
+def backends(name: str | None, file: str | None) -> None:
+    """List inference and energy backends: where they come from, and what they lack here."""
+    from llenergymeasure.cli.display.backends import show_backends, show_checks
+    from llenergymeasure.orchestration.backends import check_backend, list_backends
+
+    options = current()
+    if name is None:
+        if file is not None:
+            raise click.UsageError("--config goes with --check NAME.")
+        show_backends(list_backends(), options)
+        return
+    from llenergymeasure.config.loader import load_config
+
+    checks = check_backend(name, None if file is None else load_config(file))
+    show_checks(name, checks, options)
+    if not all(check.passed for check in checks):
+        click.get_current_context().exit(EXIT_RUN_FAILED)

@@ -1,0 +1,36 @@
+"""What the doctor found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from llenergymeasure.cli.display.json_output import write_json
+from llenergymeasure.cli.display.notices import color
+from llenergymeasure.cli.options import GlobalOptions
+from llenergymeasure.orchestration.doctor import Check, CheckState, worst
+
+_COLORS = {CheckState.OK: "green", CheckState.WARNING: "yellow", CheckState.FAILED: "red"}
+_VERDICTS = {
+    CheckState.OK: "ready to measure",
+    CheckState.WARNING: "ready to measure, with the warnings above",
+    CheckState.FAILED: "not ready: see what failed above",
+}
+
+
+def show_checks(checks: Sequence[Check], options: GlobalOptions) -> None:
+    """Print each check with its state, and what to do where it is not ok."""
+    state = worst(list(checks))
+    if options.json:
+        write_json({"status": state, "checks": checks})
+        return
+    width = max(len(check.name) for check in checks)
+    for check in checks:
+        if options.quiet and check.state is CheckState.OK:
+            continue
+        word = click.style(f"{check.state:<8}", fg=_COLORS[check.state])
+        click.echo(f"{word} {check.name:<{width}}  {check.detail}", color=color())
+        if check.hint:
+            click.echo(f"{'':<{width + 11}}{check.hint}", color=color())
+    click.echo(_VERDICTS[state])

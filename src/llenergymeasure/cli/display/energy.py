@@ -1,0 +1,90 @@
+"""Joules in words. An estimate is called one at every number that is one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from llenergymeasure.cli.display.numbers import (
+    MISSING,
+    joules,
+    or_reason,
+    percent,
+    significant,
+)
+from llenergymeasure.domain.energy import DomainReading, EnergyMethod
+from llenergymeasure.domain.metrics import EnergyMetrics
+
+Row = tuple[str, str]
+
+
+def origin(energy: EnergyMetrics) -> str:
+    """Where the headline comes from: ``measured``, ``estimated``, ``replayed`` or nothing."""
+    if energy.replayed:
+        return "replayed, not this machine"
+    return energy.headline or ""
+
+
+def with_origin(text: str, energy: EnergyMetrics) -> str:
+    """A number of the headline's kind, with its origin."""
+    return f"{text} ({origin(energy)})" if text != MISSING and origin(energy) else text
+
+
+def energy_rows(energy: EnergyMetrics) -> Iterator[Row]:
+    """All that is known about the energy of a result."""
+    yield "Energy", or_reason(_headline(energy), energy.reason)
+    if energy.total_j is None and energy.partial_j is not None:
+        yield "", f"at least {with_origin(joules(energy.partial_j), energy)}, from part of it"
+    for domain in energy.domains:
+        yield "", _domain(domain, replayed=energy.replayed)
+    if energy.headline == "measured" and energy.estimated_j is not None:
+        share = percent(energy.measured_share)
+        yield "", f"beside it {joules(energy.estimated_j)} (estimated); {share} of all is measured"
+    yield "  per output token", _per(energy.j_per_output_token, energy)
+    yield "  per total token", _per(energy.j_per_total_token, energy)
+    yield "  per request", _per(energy.j_per_request, energy)
+    if energy.marginal_j is not None or energy.baseline_reason:
+        above = with_origin(joules(energy.marginal_j), energy)
+        yield "  above idle", or_reason(above, energy.baseline_reason)
+    yield "Emissions", _emissions(energy)
+
+
+def _headline(energy: EnergyMetrics) -> str:
+    text = joules(energy.total_j)
+    if text == MISSING:
+        return text
+    if energy.uncertainty_j is not None:
+        text += f" ± {joules(energy.uncertainty_j)}"
+    return with_origin(text, energy)
+
+
+def _domain(domain: DomainReading, *, replayed: bool) -> str:
+    text = joules(domain.joules)
+    if text == MISSING:
+        return f"{domain.name}: {or_reason(text, domain.reason)}"
+    if domain.uncertainty_j is not None:
+        text += f" ± {joules(domain.uncertainty_j)}"
+    method = "replayed" if replayed else _method(domain.method)
+    source = domain.origin or ""
+    words = source if source.startswith(method) else ", ".join(filter(None, (method, source)))
+    return f"{domain.name}: {text} ({words})"
+
+
+def _method(method: EnergyMethod | None) -> str:
+    words = {
+        EnergyMethod.COUNTER: "measured by a counter",
+        EnergyMethod.INTEGRATED: "measured, integrated from power",
+        EnergyMethod.ESTIMATED: "estimated",
+    }
+    return "of unknown origin" if method is None else words[method]
+
+
+def _per(value_j: float | None, energy: EnergyMetrics) -> str:
+    return or_reason(with_origin(joules(value_j), energy), energy.reason)
+
+
+def _emissions(energy: EnergyMetrics) -> str:
+    kg = energy.emissions_kg_co2
+    if kg is None:
+        return or_reason(MISSING, energy.emissions_reason)
+    # A grid's carbon intensity is an average over a country: never a measurement.
+    return f"{significant(kg * 1000, 3)} g CO2-equivalent (estimated)"

@@ -1,0 +1,107 @@
+"""Lists of experiments."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from llenergymeasure.cli.display.json_output import write_json
+from llenergymeasure.cli.display.notices import say
+from llenergymeasure.cli.display.numbers import MISSING, count, significant
+from llenergymeasure.cli.options import GlobalOptions
+from llenergymeasure.domain.experiment import ExperimentStatus
+from llenergymeasure.orchestration.inventory import (
+    ExperimentEntry,
+    Places,
+    log_file,
+    next_step,
+)
+
+
+def show_entries(
+    entries: Sequence[ExperimentEntry],
+    places: Places,
+    options: GlobalOptions,
+    *,
+    everything: bool,
+) -> None:
+    """Show the aggregated experiments, or all of them."""
+    finished = [entry for entry in entries if entry.status is ExperimentStatus.AGGREGATED]
+    shown = list(entries) if everything else finished
+    if options.json:
+        write_json([_data(entry) for entry in shown])
+        return
+    if shown:
+        from llenergymeasure.cli.display.console import console
+        from llenergymeasure.cli.display.tables import Column, print_table
+
+        columns = [
+            Column("id"),
+            Column("config", keep=6),
+            Column("status", keep=8),
+            Column("cycles", numeric=True, keep=2),
+            Column("output tokens/s", numeric=True, keep=4),
+            Column("energy J", numeric=True, keep=7),
+            Column("J/output token", numeric=True, keep=3),
+            Column("origin of J", keep=7),
+            Column("verdict", keep=5),
+        ]
+        if everything:
+            columns.append(Column("reason", keep=9, wraps=True))
+        print_table(console(), columns, [_cells(entry, everything) for entry in shown])
+    else:
+        say(f"no results in {places.results_dir} yet; try: lem experiment CONFIG", options)
+    left_out = len(entries) - len(shown)
+    if left_out and not options.quiet:
+        say(f"{left_out} more without a result: lem results list --all", options)
+
+
+def show_entry(entry: ExperimentEntry, options: GlobalOptions) -> None:
+    """Show an experiment that has no aggregate: where it stands, why, and what to do."""
+    if options.json:
+        write_json(_data(entry))
+        return
+    status = entry.status or "unreadable"
+    running = f" (PID {entry.pid})" if entry.pid else ""
+    say(f"experiment {entry.experiment_id} is {status}{running}", options)
+    rows = {
+        "config": entry.config_name or MISSING,
+        "created": _time(entry.created_at),
+        "cycles": f"{_cycles(entry)} done",
+        "reason": entry.reason or MISSING,
+        "log": str(log_file(entry.results_dir, entry.experiment_id)),
+        "next": next_step(entry) or MISSING,
+    }
+    for label, value in rows.items():
+        say(f"  {label:<8} {value}", options)
+
+
+def _data(entry: ExperimentEntry) -> dict[str, Any]:
+    data = {f.name: getattr(entry, f.name) for f in dataclasses.fields(entry)}
+    return {**data, "next": next_step(entry)}
+
+
+def _cells(entry: ExperimentEntry, everything: bool) -> list[str]:
+    summary = entry.summary
+    cells = [
+        entry.experiment_id,
+        entry.config_name or MISSING,
+        str(entry.status or "unreadable"),
+        _cycles(entry),
+        significant(summary.output_tokens_per_s) if summary else MISSING,
+        significant(summary.total_j) if summary else MISSING,
+        significant(summary.j_per_output_token) if summary else MISSING,
+        (summary.energy_origin if summary else None) or MISSING,
+        str(summary.validity) if summary else MISSING,
+    ]
+    return [*cells, entry.reason or ""] if everything else cells
+
+
+def _cycles(entry: ExperimentEntry) -> str:
+    return f"{count(entry.cycles_done)}/{count(entry.planned_cycles)}"
+
+
+def _time(moment: datetime | None) -> str:
+    return MISSING if moment is None else moment.astimezone().isoformat(" ", "seconds")

@@ -1,0 +1,77 @@
+"""Numbers as a person reads them: sane digits, a unit, and a dash for what is not known."""
+
+from __future__ import annotations
+
+import math
+
+MISSING = "–"
+DIGITS = 4
+
+# From which value on a unit is used. A kilojoule starts late: 1,234 J reads better than 1.234 kJ.
+_JOULES = ((1e7, 1e6, "MJ"), (1e4, 1e3, "kJ"), (0.1, 1.0, "J"), (1e-4, 1e-3, "mJ"), (0, 1e-6, "µJ"))
+
+
+def significant(value: float | None, digits: int = DIGITS) -> str:
+    """``value`` with so many significant digits; no digit before the point is dropped."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    if isinstance(value, int):
+        return count(value)
+    if value == 0:
+        return "0"
+    magnitude = math.floor(math.log10(abs(float(f"{value:.{digits - 1}e}"))))
+    if magnitude < -6:
+        return f"{value:.{digits - 1}e}"
+    return f"{value:,.{max(0, digits - 1 - magnitude)}f}"
+
+
+def count(value: int | None) -> str:
+    """A whole number, exact."""
+    return MISSING if value is None else f"{value:,}"
+
+
+def joules(value: float | None) -> str:
+    """Energy in the unit that fits."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    if value == 0:
+        return "0 J"
+    size = abs(value)
+    factor, unit = next((factor, unit) for least, factor, unit in _JOULES if size >= least)
+    return f"{significant(value / factor)} {unit}"
+
+
+def seconds(value: float | None) -> str:
+    """A duration given in s."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    if value < 120:
+        return f"{significant(value)} s" if value >= 1 else milliseconds(value * 1000)
+    whole = round(value)
+    if whole < 7200:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def milliseconds(value: float | None) -> str:
+    """A short time given in ms."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    if value >= 10_000:
+        return f"{significant(value / 1000)} s"
+    return f"{significant(value)} ms"
+
+
+def percent(share: float | None) -> str:
+    """A share in [0, 1] as a percentage."""
+    return MISSING if share is None else f"{significant(share * 100, 3)} %"
+
+
+def gibibytes(value_bytes: float | None) -> str:
+    """A size given in bytes."""
+    return MISSING if value_bytes is None else f"{significant(value_bytes / 2**30, 3)} GiB"
+
+
+def or_reason(text: str, reason: str | None) -> str:
+    """A dash tells why it is one, where that is known."""
+    return f"{text}  ({reason})" if text == MISSING and reason else text

@@ -1,0 +1,146 @@
+"""How a running experiment looks while one waits. Always on stderr, and cheap.
+
+The screen changes when the run tells something (twice a second), never by a timer of its own:
+what this process computes is taken from the machine that is being measured.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+import click
+
+from llenergymeasure.cli.display.numbers import seconds, significant
+from llenergymeasure.cli.options import GlobalOptions
+from llenergymeasure.progress import Progress, ProgressObserver, SilentObserver
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+PLAIN_EVERY_S = 5.0
+_BAR_FROM_COLUMNS = 70
+_BAR_WIDTH = 20
+_COUNTED = ("warm-up", "measuring")
+
+
+@contextmanager
+def progress_view(options: GlobalOptions) -> Iterator[ProgressObserver]:
+    """The observer that fits: a live line on a terminal, plain lines elsewhere, or silence."""
+    if options.quiet:
+        yield SilentObserver()
+        return
+    terminal = sys.stderr.isatty() and not options.verbose
+    view: _View = TerminalView() if terminal else PlainView()
+    try:
+        yield view
+    finally:
+        view.close()
+
+
+class _View(ProgressObserver, Protocol):
+    def close(self) -> None: ...
+
+
+class PlainView:
+    """One line a phase, and one every few seconds within it."""
+
+    def __init__(self) -> None:
+        self._begin = time.monotonic()
+        self._key: tuple[str, int | None] | None = None
+        self._told = 0.0
+
+    def started(self, experiment_id: str, log_file: str) -> None:
+        """Name the experiment and its log."""
+        self.notice(f"experiment {experiment_id} (log: {log_file})")
+
+    def progress(self, progress: Progress) -> None:
+        """Print a line, if it is time for one."""
+        now = time.monotonic()
+        key = (progress.phase, progress.cycle)
+        if key == self._key and now - self._told < PLAIN_EVERY_S:
+            return
+        self._key, self._told = key, now
+        self.notice(f"[{seconds_passed(now - self._begin)}] {described(progress)}")
+
+    def notice(self, message: str) -> None:
+        """Print a line."""
+        click.echo(message, err=True)
+
+    def close(self) -> None:
+        """Nothing is left on the screen that would have to go."""
+
+
+class TerminalView:
+    """One line that changes in place and is gone when the run ends."""
+
+    def __init__(self) -> None:
+        self._begin = time.monotonic()
+        self._bar: Bar | None = None
+        self._task: TaskID | None = None
+
+    def started(self, experiment_id: str, log_file: str) -> None:
+        """Name the experiment; its log is named when something goes wrong."""
+        click.echo(f"experiment {experiment_id}", err=True)
+
+    def progress(self, progress: Progress) -> None:
+        """Redraw the line."""
+        if self._bar is None:
+            # Imported now, while the child loads, and not before it was started.
+            self._bar = _new_bar()
+            self._bar.start()
+            self._task = self._bar.add_task("", total=1.0)
+        assert self._task is not None
+        passed = seconds_passed(time.monotonic() - self._begin)
+        self._bar.update(
+            self._task,
+            description=f"{described(progress)}  {passed}",
+            completed=progress.requests_done,
+            total=float(progress.requests_total or 1),
+        )
+        self._bar.refresh()
+
+    def notice(self, message: str) -> None:
+        """Print above the line."""
+        if self._bar is None:
+            click.echo(message, err=True)
+        else:
+            self._bar.console.print(message, soft_wrap=True)
+
+    def close(self) -> None:
+        """Take the line off the screen."""
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def _new_bar() -> Bar:
+    from rich.progress import BarColumn, ProgressColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    from llenergymeasure.cli.display.console import console
+
+    to = console(stderr=True)
+    columns: list[ProgressColumn] = [TextColumn("{task.description}", markup=False)]
+    if to.width >= _BAR_FROM_COLUMNS:
+        columns.insert(0, BarColumn(bar_width=_BAR_WIDTH))
+    return Bar(*columns, console=to, auto_refresh=False, transient=True)
+
+
+def described(progress: Progress) -> str:
+    """A progress in words: phase, cycle, prompts, rate."""
+    words = progress.phase
+    if progress.cycle is not None and progress.planned_cycles > 1:
+        words += f", cycle {progress.cycle} of {progress.planned_cycles}"
+    if progress.requests_total and progress.phase in _COUNTED:
+        words += f": {progress.requests_done:,}/{progress.requests_total:,} prompts"
+    rate = progress.output_tokens_per_s
+    return words if rate is None else f"{words}, {significant(rate, 3)} tok/s"
+
+
+def seconds_passed(value_s: float) -> str:
+    """Elapsed time in whole seconds."""
+    return f"{value_s:.0f} s" if value_s < 120 else seconds(value_s)

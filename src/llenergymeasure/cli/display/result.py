@@ -1,0 +1,177 @@
+"""A result as a person would tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.text import Text
+
+from llenergymeasure.cli.display.console import prose_width, wrapped
+from llenergymeasure.cli.display.energy import Row, energy_rows, origin
+from llenergymeasure.cli.display.numbers import (
+    MISSING,
+    count,
+    milliseconds,
+    or_reason,
+    seconds,
+    significant,
+)
+from llenergymeasure.cli.display.tables import Column, print_table
+from llenergymeasure.domain.experiment import AggregatedResult
+from llenergymeasure.domain.metrics import LatencyMetrics, LatencySummary
+from llenergymeasure.domain.statistics import CycleStats
+from llenergymeasure.domain.validity import Validity, ValidityStatus
+
+_LABEL_WIDTH = 20
+_FRAME_WIDTH = 4
+
+VERDICTS = {
+    ValidityStatus.VALID: ("valid", "green"),
+    ValidityStatus.DEGRADED: ("degraded: use with care", "yellow"),
+    ValidityStatus.INVALID: ("invalid: do not use", "red"),
+}
+
+
+def print_result(to: Console, result: AggregatedResult, file: Path, next_command: str) -> None:
+    """Print what was measured, the verdict, where it lies and what to type next."""
+    rows = [*result_rows(result), ("Results", str(file)), ("Next", next_command)]
+    style = VERDICTS[result.validity.status][1]
+    lines = list(_lines(rows, prose_width(to) - _FRAME_WIDTH, style))
+    widest = max(cell_len(line.plain) for line in lines)
+    if to.is_terminal and widest + _FRAME_WIDTH <= to.width:
+        title = Text(f" {result.config_name} ", style="bold")
+        frame = Panel(Group(*lines), box=box.ROUNDED, title=title, expand=False, border_style=style)
+        to.print(frame)
+    else:
+        # A frame would cut the lines; without one the terminal wraps what is too long for it.
+        to.print(Text(result.config_name, style="bold"), soft_wrap=True)
+        for line in lines:
+            to.print(line, soft_wrap=True)
+    if result.cycles.n > 1:
+        to.print()
+        print_cycles(to, result)
+
+
+def result_rows(result: AggregatedResult) -> Iterator[Row]:
+    """Label and value of everything that is told; a row without a label belongs to the last."""
+    yield from _setup_rows(result)
+    yield from _work_rows(result)
+    yield from energy_rows(result.metrics.energy)
+    yield from latency_rows(result.metrics.latency)
+    if result.cycles.n > 1:
+        yield from _spread_rows(result)
+    yield from validity_rows(result.validity)
+
+
+def _setup_rows(result: AggregatedResult) -> Iterator[Row]:
+    model, backend, prompts = result.model, result.backend, result.prompts
+    parameters = f", {count(model.parameters)} parameters" if model.parameters else ""
+    where = ", ".join(text for text in (model.dtype, model.device) if text)
+    yield "Model", f"{model.name}{parameters}" + (f", {where}" if where else "")
+    yield "Backend", f"{backend.name} {backend.version or ''}".rstrip()
+    yield "Prompts", f"{count(prompts.count)} from {prompts.source}"
+
+
+def _work_rows(result: AggregatedResult) -> Iterator[Row]:
+    done = result.metrics.inference
+    cycles = f" over {result.cycles.n} cycles" if result.cycles.n > 1 else ""
+    failed = f", {count(done.failed_requests)} of them failed" if done.failed_requests else ""
+    yield "Requests", f"{count(done.requests)}{cycles}{failed}"
+    yield "Tokens", f"{count(done.input_tokens)} in, {count(done.output_tokens)} out"
+    yield "Time", f"{seconds(done.duration_s)} measured"
+    rate, total = significant(done.output_tokens_per_s), significant(done.total_tokens_per_s)
+    yield "Throughput", f"{rate} output tokens/s, {total} tokens/s in all"
+
+
+def latency_rows(latency: LatencyMetrics) -> Iterator[Row]:
+    """End-to-end, and the token times where they were observed."""
+    ends = {"batch_return": "the return of its batch", "streaming": "its last token"}
+    yield "Latency", or_reason(_spread(latency.e2e_ms), latency.reason)
+    yield "", f"from a request's dispatch to {ends[latency.mode]}"
+    token_times = {
+        "  first token": latency.ttft_ms,
+        "  between tokens": latency.itl_ms,
+        "  per later token": latency.tpot_ms,
+    }
+    if not any(token_times.values()):
+        yield "  of tokens", or_reason(MISSING, latency.reason)
+        return
+    for name, summary in token_times.items():
+        yield name, or_reason(_spread(summary), latency.reason)
+
+
+def _spread(summary: LatencySummary | None) -> str:
+    if summary is None:
+        return MISSING
+    p50, p95, p99 = (milliseconds(v) for v in (summary.p50, summary.p95, summary.p99))
+    return f"median {p50}, p95 {p95}, p99 {p99}"
+
+
+def _spread_rows(result: AggregatedResult) -> Iterator[Row]:
+    words = origin(result.metrics.energy)
+    for label, name, unit, kind in (
+        ("Cycle throughput", "output_tokens_per_s", "tokens/s", ""),
+        ("Cycle energy", "total_j", "J", words),
+    ):
+        yield label, _stats(result.cycles.stats.get(name), unit, kind)
+
+
+def _stats(stats: CycleStats | None, unit: str, kind: str) -> str:
+    if stats is None:
+        return MISSING
+    text = f"mean {significant(stats.mean)} {unit}" + (f" ({kind})" if kind else "")
+    if stats.ci95 is None:
+        return text
+    low, high = (significant(end) for end in stats.ci95)
+    return f"{text}, 95 % interval {low} to {high}, n = {stats.n}"
+
+
+def validity_rows(validity: Validity) -> Iterator[Row]:
+    """The verdict, then each reason in words with its code."""
+    yield "Verdict", VERDICTS[validity.status][0]
+    for reason in validity.reasons:
+        yield "", f"- {reason.detail} [{reason.code}]"
+
+
+def _lines(rows: Iterable[Row], width: int, verdict_style: str) -> Iterator[Text]:
+    for label, value in rows:
+        styles = {"Verdict": f"bold {verdict_style}", "Energy": "bold"}
+        for index, part in enumerate(wrapped(value, width - _LABEL_WIDTH)):
+            head = label if index == 0 else ""
+            line = Text(f"{head:<{_LABEL_WIDTH}}", style="dim")
+            yield line.append(part, style=f"not dim {styles.get(label, '')}".strip())
+
+
+def print_cycles(to: Console, result: AggregatedResult) -> None:
+    """A table of the cycles."""
+    words = origin(result.metrics.energy)
+    kind = f" ({words})" if words else ""
+    columns = [
+        Column("cycle", numeric=True),
+        Column("time s", numeric=True, keep=3),
+        Column("output tokens", numeric=True, keep=2),
+        Column("output tokens/s", numeric=True, keep=8),
+        Column(f"energy J{kind}", numeric=True, keep=9),
+        Column(f"J/output token{kind}", numeric=True, keep=5),
+        Column("latency ms (mean)", numeric=True, keep=1),
+        Column("verdict", keep=6),
+    ]
+    rows = [
+        [
+            count(cycle.cycle),
+            significant(cycle.duration_s),
+            count(cycle.output_tokens),
+            significant(cycle.output_tokens_per_s),
+            significant(cycle.total_j),
+            significant(cycle.j_per_output_token),
+            significant(cycle.e2e_ms_mean),
+            str(cycle.validity.status),
+        ]
+        for cycle in result.cycles.values
+    ]
+    print_table(to, columns, rows)

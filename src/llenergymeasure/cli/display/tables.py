@@ -1,0 +1,81 @@
+"""Tables that fit the terminal: columns are left out before a number is cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_GAP = 2
+_LEAST_TEXT = 16
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Attributes:
+        header: With the unit, where there is one.
+        numeric: Right-aligned, never wrapped or cut.
+        keep: The column with the lowest is left out first when space is short.
+        wraps: Text that may take several lines.
+    """
+
+    header: str
+    numeric: bool = False
+    keep: int = 9
+    wraps: bool = False
+
+
+def print_table(to: Console, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows of cells; says which columns did not fit."""
+    shown = fitting(columns, rows, to.width)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, _GAP, 0, 0))
+    for index in shown:
+        column = columns[index]
+        table.add_column(
+            column.header,
+            justify="right" if column.numeric else "left",
+            no_wrap=not column.wraps,
+            overflow="fold",
+        )
+    for row in rows:
+        table.add_row(*(Text(row[index]) for index in shown))
+    with _at_least(to, _width(columns, rows, shown)):
+        to.print(table, crop=False)
+    left_out = [column.header for i, column in enumerate(columns) if i not in shown]
+    if left_out:
+        to.print(Text(f"(no room for: {', '.join(left_out)})", style="dim"))
+
+
+@contextmanager
+def _at_least(to: Console, width: int) -> Iterator[None]:
+    # A table that is too wide even so is left to the terminal to wrap: nothing is cut.
+    before = to.width
+    to.width = max(before, width)
+    try:
+        yield
+    finally:
+        to.width = before
+
+
+def fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[int]:
+    """Indices of the columns that fit into ``width``; the first always stays."""
+    shown = list(range(len(columns)))
+    while len(shown) > 1 and _width(columns, rows, shown) > width:
+        shown.remove(min(shown[1:], key=lambda i: (columns[i].keep, -i)))
+    return shown
+
+
+def _width(columns: Sequence[Column], rows: Sequence[Sequence[str]], shown: Sequence[int]) -> int:
+    total = 0
+    for index in shown:
+        natural = max(cell_len(cell) for cell in (columns[index].header, *(r[index] for r in rows)))
+        total += (min(natural, _LEAST_TEXT) if columns[index].wraps else natural) + _GAP
+    return total

@@ -1,0 +1,24 @@
+"""``lem doctor``: is this machine ready?"""
+
+from __future__ import annotations
+
+import click
+
+from llenergymeasure.cli.display.checks import show_checks
+from llenergymeasure.cli.options import current, global_options
+from llenergymeasure.config.runtime_env import state_dir
+from llenergymeasure.constants import EXIT_RUN_FAILED
+from llenergymeasure.orchestration.doctor import CheckState, examine, worst
+
+
+@click.command()
+@global_options
+def doctor() -> None:
+    """Check that this machine is ready. Exit code 1 when something that is needed is broken."""
+    options = current()
+    if not options.quiet:
+        click.echo("looking (engines are imported, the energy source is read) ...", err=True)
+    checks = examine(options.chosen_results_dir(), state_dir())
+    show_checks(checks, options)
+    if worst(checks) is CheckState.FAILED:
+        click.get_current_context().exit(EXIT_RUN_FAILED)

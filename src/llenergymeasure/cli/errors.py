@@ -1,0 +1,114 @@
+"""The one place where an exception becomes words and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from llenergymeasure.constants import EXIT_INPUT_WRONG, EXIT_INTERRUPTED, EXIT_RUN_FAILED
+from llenergymeasure.exceptions import LLEnergyMeasureError
+
+
+def exit_code_of(error: BaseException, args: Sequence[str]) -> int:
+    """Tell the user about an error (as JSON too, if asked for) and return the exit code."""
+    if isinstance(error, BrokenPipeError):
+        _discard_stdout()
+        return EXIT_RUN_FAILED
+    described = _describe(error)
+    if described["hint"] is None:
+        del described["hint"]
+    code = _code(error)
+    try:
+        if "--json" in _before_dashes(args):
+            from llenergymeasure.cli.display.json_output import write_json
+
+            write_json({"error": described, "exit_code": code})
+        _tell(described)
+        if _is_bug(error) and _verbose(args):
+            traceback.print_exception(error, file=sys.stderr)
+    except BrokenPipeError:
+        _discard_stdout()
+    return code
+
+
+def _describe(error: BaseException) -> dict[str, Any]:
+    kind = type(error).__name__
+    if isinstance(error, LLEnergyMeasureError):
+        described = {"type": kind, "message": error.message, "hint": error.hint}
+        if hasattr(error, "as_data"):
+            described["problems"] = error.as_data()
+        return described
+    if isinstance(error, click.ClickException):
+        hint = None
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            hint = f"see {error.ctx.command_path} --help"
+        message = " ".join(error.format_message().split())
+        return {"type": kind, "message": message, "hint": hint}
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        return {"type": "Interrupted", "message": "interrupted", "hint": None}
+    return {
+        "type": kind,
+        "message": f"this is a bug in lem: {kind}: {error}",
+        "hint": f"the whole story is in {_save_story(error)}; please report it",
+    }
+
+
+def _code(error: BaseException) -> int:
+    if isinstance(error, LLEnergyMeasureError):
+        return error.exit_code
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        return EXIT_INTERRUPTED
+    return EXIT_INPUT_WRONG if isinstance(error, click.ClickException) else EXIT_RUN_FAILED
+
+
+def _is_bug(error: BaseException) -> bool:
+    known = (LLEnergyMeasureError, click.ClickException, click.Abort, KeyboardInterrupt)
+    return not isinstance(error, known)
+
+
+def _tell(described: dict[str, Any]) -> None:
+    # None lets click decide by the stream: no colour where there is no terminal.
+    color = False if os.environ.get("NO_COLOR") else None
+    click.echo(
+        click.style("Error: ", fg="red", bold=True) + described["message"], None, True, True, color
+    )
+    if "hint" in described:
+        click.echo(f"{click.style('Hint: ', bold=True)}{described['hint']}", err=True, color=color)
+
+
+def _save_story(error: BaseException) -> str:
+    from tempfile import NamedTemporaryFile
+
+    from platformdirs import user_log_path
+
+    story = "".join(traceback.format_exception(error))
+    try:
+        folder = user_log_path("llenergymeasure")
+        folder.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(
+            "w", prefix="bug-", suffix=".log", dir=folder, delete=False, encoding="utf-8"
+        ) as file:
+            file.write(story)
+    except OSError:
+        sys.stderr.write(story)
+        return "the lines above"
+    return file.name
+
+
+def _before_dashes(args: Sequence[str]) -> Sequence[str]:
+    return args[: args.index("--")] if "--" in args else args
+
+
+def _verbose(args: Sequence[str]) -> bool:
+    given = _before_dashes(args)
+    return any(arg == "--verbose" or (arg[:2] == "-v" and set(arg[1:]) == {"v"}) for arg in given)
+
+
+def _discard_stdout() -> None:
+    # Whoever read stdout has gone. Without this Python complains once more while it exits.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,98 @@
+"""The options that every command understands, before or after its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass
+class GlobalOptions:
+    """What was given, wherever on the line it stood."""
+
+    verbose: int = 0
+    quiet: bool = False
+    json: bool = False
+    yes: bool = False
+    results_dir: str | None = None
+
+    def chosen_results_dir(self, config: str | None = None) -> Path:
+        """The results folder: this option, then the config's, then the environment's."""
+        from llenergymeasure.config.runtime_env import results_dir
+
+        return results_dir(option=self.results_dir, config=config)
+
+
+def current() -> GlobalOptions:
+    """The global options of the running command."""
+    return click.get_current_context().find_root().ensure_object(GlobalOptions)
+
+
+def global_options(command: F) -> F:
+    """Attach the global options to a command or group."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def version_option(command: F) -> F:
+    """Attach ``--version``."""
+    return click.option(
+        "--version",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_show_version,
+        help="Show the version and that of the result files, and exit.",
+    )(command)
+
+
+def _merge(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
+    if not value or ctx.resilient_parsing:
+        return
+    options = ctx.find_root().ensure_object(GlobalOptions)
+    name = str(parameter.name)
+    if name == "verbose":
+        value += options.verbose
+    setattr(options, name, value)
+    if options.quiet and options.verbose:
+        raise click.UsageError("--quiet and --verbose contradict each other.", ctx=ctx)
+    if name == "verbose":
+        _show_log(value)
+
+
+def _show_log(verbose: int) -> None:
+    import logging
+
+    from llenergymeasure.logging import log_to_stderr
+
+    log_to_stderr(logging.DEBUG if verbose > 1 else logging.INFO)
+
+
+def _show_version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if not value or ctx.resilient_parsing:
+        return
+    from llenergymeasure import __version__
+    from llenergymeasure.constants import RESULT_SCHEMA_VERSION
+
+    click.echo(f"lem {__version__} (result schema {RESULT_SCHEMA_VERSION})")
+    ctx.exit(0)
+
+
+def _option(*names: str, **attributes: Any) -> Callable[[F], F]:
+    return click.option(*names, expose_value=False, callback=_merge, **attributes)
+
+
+_OPTIONS = (
+    _option("-v", "--verbose", count=True, help="Tell more; twice tells everything."),
+    _option("-q", "--quiet", is_flag=True, help="Tell nothing but the result and errors."),
+    _option("--json", is_flag=True, help="One JSON document on stdout, all else on stderr."),
+    _option("-y", "--yes", is_flag=True, help="Answer yes to every question."),
+    _option("--results-dir", metavar="DIR", help="Folder of the results."),
+)

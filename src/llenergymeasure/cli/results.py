@@ -1,0 +1,60 @@
+"""``lem results``: what was measured."""
+
+from __future__ import annotations
+
+import click
+
+from llenergymeasure.cli.lazy import LazyGroup
+from llenergymeasure.cli.options import current, global_options
+
+COMMANDS = {
+    "list": ("llenergymeasure.cli.results:list_results", "List experiments."),
+    "show": ("llenergymeasure.cli.results:show_result", "Show one experiment."),
+}
+
+
+@click.group(cls=LazyGroup, commands_table=COMMANDS)
+@global_options
+def results() -> None:
+    """List and show results."""
+
+
+@click.command("list")
+@click.option(
+    "--all", "everything", is_flag=True, help="Unfinished, failed and interrupted ones too."
+)
+@global_options
+def list_results(everything: bool) -> None:
+    """List the aggregated experiments, oldest first."""
+    from llenergymeasure.cli.display.experiments import show_entries
+    from llenergymeasure.config.runtime_env import state_dir
+    from llenergymeasure.orchestration.inventory import Places, list_experiments
+
+    options = current()
+    places = Places(options.chosen_results_dir(), state_dir(), bool(options.results_dir))
+    entries = list_experiments(places, include_unfinished=True)
+    show_entries(entries, places, options, everything=everything)
+
+
+@click.command("show")
+@click.argument("experiment_id", metavar="ID")
+@global_options
+def show_result(experiment_id: str) -> None:
+    """Show the experiment ID: its result, or where it stands.
+
+    ID may be the beginning of an id, or 'latest'.
+    """
+    from llenergymeasure.cli.display import experiments, outcome
+    from llenergymeasure.config.runtime_env import state_dir
+    from llenergymeasure.domain.experiment import ExperimentStatus
+    from llenergymeasure.orchestration.inventory import Places, find_experiment, load_result
+
+    options = current()
+    places = Places(options.chosen_results_dir(), state_dir(), bool(options.results_dir))
+    entry = find_experiment(experiment_id, places)
+    if entry.status is ExperimentStatus.AGGREGATED:
+        result, _ = load_result(entry.experiment_id, places)
+        command = f"lem --json results show {entry.experiment_id}"
+        outcome.show_result(result, options, entry.results_dir, command)
+    else:
+        experiments.show_entry(entry, options)

@@ -1,0 +1,191 @@
+"""Which backends there are, and whether one keeps to its contract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from llenergymeasure.config.backend_detection import missing_requirements
+from llenergymeasure.config.models import ExperimentConfig, config_model
+from llenergymeasure.config.nearest import did_you_mean
+from llenergymeasure.config.registry import (
+    BrokenEntry,
+    Registered,
+    energy_backend,
+    inference_backend,
+    registered,
+)
+from llenergymeasure.config.runtime_env import Rank
+from llenergymeasure.constants import ENERGY_BACKENDS_GROUP, INFERENCE_BACKENDS_GROUP
+from llenergymeasure.exceptions import ConfigurationError, UnknownBackendError
+
+Kind = Literal["inference", "energy"]
+State = Literal["available", "missing", "broken"]
+
+# A config needs an inference backend, also where only its energy source is looked at.
+_ANY_BACKEND = "pytorch"
+
+_GROUPS: dict[Kind, str] = {
+    "inference": INFERENCE_BACKENDS_GROUP,
+    "energy": ENERGY_BACKENDS_GROUP,
+}
+
+
+@dataclass(frozen=True)
+class BackendEntry:
+    """One registered backend.
+
+    Attributes:
+        distribution: The package that registered it; ``version`` is that package's.
+        engine: The libraries that it needs, with their versions where they are installed.
+        reason: What is missing, or why the entry is broken.
+        hint: How to get what is missing.
+    """
+
+    kind: Kind
+    name: str
+    distribution: str
+    version: str | None
+    description: str
+    state: State
+    engine: dict[str, str | None]
+    reason: str | None = None
+    hint: str | None = None
+
+
+@dataclass(frozen=True)
+class BackendCheck:
+    """One check of a conformance suite."""
+
+    kind: Kind
+    name: str
+    passed: bool
+    detail: str
+
+
+def list_backends() -> list[BackendEntry]:
+    """All registered backends, broken registrations included; no engine is imported."""
+    return [
+        _entry(kind, name, entry)
+        for kind, group in _GROUPS.items()
+        for name, entry in registered(group).items()
+    ]
+
+
+def check_backend(name: str, config: ExperimentConfig | None = None) -> list[BackendCheck]:
+    """Put a backend through the conformance suite of its kind.
+
+    Args:
+        name: An inference or an energy backend (both, if both have that name).
+        config: Where the backend's options and the model are taken from.
+
+    Raises:
+        UnknownBackendError: No backend has that name.
+        ConfigurationError: The backend cannot do without options, and none were given.
+    """
+    kinds = [kind for kind, group in _GROUPS.items() if name in registered(group)]
+    if not kinds:
+        known = sorted({known for group in _GROUPS.values() for known in registered(group)})
+        raise UnknownBackendError(
+            f"there is no backend {name!r}{did_you_mean(name, known)}",
+            hint=f"known: {', '.join(known)}",
+        )
+    checks: list[BackendCheck] = []
+    if "inference" in kinds:
+        checks += _check_inference(name, config)
+    if "energy" in kinds:
+        checks += _check_energy(name, config)
+    return checks
+
+
+def _entry(kind: Kind, name: str, entry: Registered | BrokenEntry) -> BackendEntry:
+    if isinstance(entry, BrokenEntry):
+        return BackendEntry(
+            kind=kind,
+            name=name,
+            distribution=entry.distribution,
+            version=None,
+            description="",
+            state="broken",
+            engine={},
+            reason=entry.error,
+            hint=f"repair or uninstall {entry.distribution}",
+        )
+    missing = missing_requirements(entry.spec)
+    return BackendEntry(
+        kind=kind,
+        name=name,
+        distribution=entry.distribution,
+        version=entry.version,
+        description=entry.spec.description,
+        state="missing" if missing else "available",
+        engine={module: _module_version(module) for module in entry.spec.requires},
+        reason=f"not installed: {', '.join(missing)}" if missing else None,
+        hint=(entry.spec.install_hint or f"install {', '.join(missing)}") if missing else None,
+    )
+
+
+def _module_version(module: str) -> str | None:
+    try:
+        return version(module)
+    except PackageNotFoundError:
+        owners = packages_distributions().get(module.partition(".")[0])
+        return version(owners[0]) if owners else None
+
+
+def _check_inference(name: str, config: ExperimentConfig | None) -> list[BackendCheck]:
+    from llenergymeasure.core.inference_backends.conformance import (
+        conformance_config,
+        run_conformance,
+    )
+    from llenergymeasure.core.inference_backends.protocols import InferenceBackend
+    from llenergymeasure.orchestration.factory import create_inference_backend
+
+    inference_backend(name)
+    given: dict[str, Any] = {}
+    if config is not None and config.backend == name:
+        options = config.backend_options.model_dump(exclude_unset=True)
+        given = {"model_name": config.model_name, "options": options}
+
+    def make(overrides: Mapping[str, Any]) -> InferenceBackend:
+        return create_inference_backend(conformance_config(name, overrides, **given))
+
+    try:
+        conformance_config(name, {}, **given)
+    except ValidationError as error:
+        raise _needs_options("inference", name) from error
+    return [BackendCheck("inference", r.name, r.passed, r.detail) for r in run_conformance(make)]
+
+
+def _check_energy(name: str, config: ExperimentConfig | None) -> list[BackendCheck]:
+    from llenergymeasure.core.energy_backends.conformance import run_energy_conformance
+    from llenergymeasure.orchestration.factory import create_energy_backend
+
+    energy_backend(name)
+    chosen = config if config is not None and _uses_energy(config, name) else _defaults_of(name)
+    # A source that reads the machine works on rank 0 only.
+    results = run_energy_conformance(lambda: create_energy_backend(chosen, Rank(0, 1, 0)))
+    return [BackendCheck("energy", r.name, r.passed, r.detail) for r in results]
+
+
+def _uses_energy(config: ExperimentConfig, name: str) -> bool:
+    return config.energy.backend == name
+
+
+def _defaults_of(name: str) -> ExperimentConfig:
+    data = {"config_name": "check", "model_name": "none", "energy": {"backend": name}}
+    try:
+        return config_model(_ANY_BACKEND, name).model_validate(data)
+    except ValidationError as error:
+        raise _needs_options("energy", name) from error
+
+
+def _needs_options(kind: Kind, name: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{kind} backend {name!r} cannot be made without options",
+        hint=f"name a config file that has them: lem backends --check {name} --config FILE",
+    )

@@ -1,0 +1,170 @@
+"""Is this machine ready to measure? Every answer comes from trying."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from llenergymeasure.core.nvml import nvml_gpus
+from llenergymeasure.orchestration.backends import BackendEntry, list_backends
+from llenergymeasure.orchestration.doctor_energy import try_energy_source
+from llenergymeasure.orchestration.doctor_probe import Probe, probe_module
+
+DEFAULT_BACKEND = "pytorch"
+_HUB = "huggingface_hub"
+_DISK_FAILED_BYTES = 2**30
+_DISK_WARNING_BYTES = 10 * 2**30
+
+
+class CheckState(StrEnum):
+    """How a check came out, worst last."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at; ``hint`` says what to do about it."""
+
+    name: str
+    state: CheckState
+    detail: str
+    hint: str | None = None
+
+
+def examine(results_dir: Path, state_dir: Path) -> list[Check]:
+    """Look at everything that a measurement needs.
+
+    Takes some seconds: engines are imported (each in a process of its own), and the energy
+    source is read once.
+    """
+    backends = list_backends()
+    modules = _modules(backends)
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        energy = pool.submit(try_energy_source)
+        probes = dict(zip(modules, pool.map(probe_module, modules), strict=True))
+        return [
+            _python(),
+            *(_module(name, probe, backends) for name, probe in probes.items()),
+            *_backends(backends),
+            _gpus(probes.get("torch")),
+            _energy(*energy.result()),
+            *_folders(results_dir, state_dir, probes.get(_HUB)),
+            _disk(results_dir),
+        ]
+
+
+def worst(checks: list[Check]) -> CheckState:
+    """The worst state of all."""
+    order = list(CheckState)
+    return max((check.state for check in checks), key=order.index, default=CheckState.OK)
+
+
+def _python() -> Check:
+    detail = f"{platform.python_version()} ({sys.executable})"
+    return Check("python", CheckState.OK, detail)
+
+
+def _modules(backends: list[BackendEntry]) -> list[str]:
+    needed = (module for entry in backends for module in entry.engine)
+    return list(dict.fromkeys([*needed, _HUB]))
+
+
+def _module(name: str, probe: Probe, backends: list[BackendEntry]) -> Check:
+    if probe.error is None:
+        return Check(name, CheckState.OK, probe.version or "version unknown")
+    users = [entry for entry in backends if name in entry.engine]
+    needed = name == _HUB or any(
+        entry.name == DEFAULT_BACKEND or entry.kind == "energy" for entry in users
+    )
+    hint = next((entry.hint for entry in users if entry.hint), None)
+    return Check(name, CheckState.FAILED if needed else CheckState.WARNING, probe.error, hint)
+
+
+def _backends(backends: list[BackendEntry]) -> Iterator[Check]:
+    for kind in ("inference", "energy"):
+        names = [e.name for e in backends if e.kind == kind and e.state == "available"]
+        state = CheckState.OK if names else CheckState.FAILED
+        yield Check(f"{kind} backends", state, ", ".join(names) or "none can be used")
+    for entry in backends:
+        if entry.state != "available":
+            needed = entry.kind == "inference" and entry.name == DEFAULT_BACKEND
+            state = CheckState.FAILED if needed else CheckState.WARNING
+            detail = f"{entry.state}: {entry.reason}"
+            yield Check(f"backend {entry.name}", state, detail, entry.hint)
+
+
+def _gpus(torch: Probe | None) -> Check:
+    seen = nvml_gpus()
+    if not seen:
+        usable = ", ".join(torch.devices) if torch and torch.devices else ""
+        return Check("GPUs", CheckState.OK, usable or "none: models run on the CPU")
+    names = ", ".join(gpu.name for gpu in seen)
+    if torch is not None and not torch.devices:
+        return Check(
+            "GPUs",
+            CheckState.WARNING,
+            f"{names}: the driver sees them, this PyTorch does not",
+            "install a CUDA build of PyTorch, and look at CUDA_VISIBLE_DEVICES",
+        )
+    return Check("GPUs", CheckState.OK, names)
+
+
+def _energy(state: str, detail: str, hint: str | None) -> Check:
+    return Check("energy source", CheckState(state), detail, hint)
+
+
+def _folders(results_dir: Path, state_dir: Path, hub: Probe | None) -> Iterator[Check]:
+    from platformdirs import user_cache_path
+
+    folders = {
+        "results folder": (results_dir, "choose another one with --results-dir"),
+        "state folder": (state_dir, "set LLM_ENERGY_STATE_DIR to a folder that you may write"),
+        "cache folder": (user_cache_path("llenergymeasure"), "set XDG_CACHE_HOME"),
+    }
+    if hub is not None and hub.cache is not None:
+        folders["model cache"] = (Path(hub.cache), "set HF_HOME to a folder that you may write")
+    for name, (folder, hint) in folders.items():
+        problem = _not_writable(folder)
+        if problem is None:
+            yield Check(name, CheckState.OK, str(folder))
+        else:
+            yield Check(name, CheckState.FAILED, f"{folder}: {problem}", hint)
+
+
+def _not_writable(folder: Path) -> str | None:
+    """Why nothing can be written there; a folder that is not there yet is not made."""
+    existing = _existing(folder)
+    if not existing.is_dir():
+        return f"{existing} is a file"
+    if existing != folder:
+        return None if os.access(existing, os.W_OK | os.X_OK) else f"{existing} is not writable"
+    try:
+        with tempfile.NamedTemporaryFile(prefix=".lem-doctor-", dir=folder):
+            return None
+    except OSError as error:
+        return error.strerror or str(error)
+
+
+def _existing(path: Path) -> Path:
+    return next(candidate for candidate in (path, *path.parents) if candidate.exists())
+
+
+def _disk(results_dir: Path) -> Check:
+    free = shutil.disk_usage(_existing(results_dir)).free
+    detail = f"{free / 2**30:.1f} GiB free for results"
+    if free < _DISK_FAILED_BYTES:
+        return Check("disk", CheckState.FAILED, detail, "free some space")
+    if free < _DISK_WARNING_BYTES:
+        return Check("disk", CheckState.WARNING, detail, "free some space before a long run")
+    return Check("disk", CheckState.OK, detail)

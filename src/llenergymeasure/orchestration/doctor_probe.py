@@ -1,0 +1,59 @@
+"""Importing an engine in a process of its own: a broken one may crash, hang, or talk."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+
+PROBE_TIMEOUT_S = 120.0
+
+_CODE = """
+import importlib, json, sys
+name = sys.argv[1]
+module = importlib.import_module(name)
+said = {"version": getattr(module, "__version__", None)}
+if name == "torch" and module.cuda.is_available():
+    count = module.cuda.device_count()
+    said["devices"] = [module.cuda.get_device_name(i) for i in range(count)]
+if name == "huggingface_hub":
+    said["cache"] = str(importlib.import_module(name + ".constants").HF_HUB_CACHE)
+print()
+print(json.dumps(said))
+"""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a module said of itself; ``error`` says why it did not.
+
+    Attributes:
+        devices: Accelerators that it can use (PyTorch only).
+        cache: Folder that it keeps models in (the hub's client only).
+    """
+
+    version: str | None = None
+    devices: tuple[str, ...] = ()
+    cache: str | None = None
+    error: str | None = None
+
+
+def probe_module(name: str, timeout_s: float = PROBE_TIMEOUT_S) -> Probe:
+    """Import a module elsewhere and ask it."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", _CODE, name],
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return Probe(error=f"importing it took more than {timeout_s:.0f} s")
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines()
+        return Probe(error=lines[-1] if lines else f"importing it ended with {done.returncode}")
+    said = json.loads(done.stdout.strip().splitlines()[-1])
+    return Probe(said["version"], tuple(said.get("devices", ())), said.get("cache"))
