@@ -137,7 +137,8 @@ def test_a_running_experiment_is_not_resumed(lem: Lem) -> None:
     refused = lem("experiment", "--resume", experiment_id)
     assert refused.returncode == 2
     assert "running" in refused.stderr
-    assert process.wait(timeout=30) == 0
+    process.communicate(timeout=30)
+    assert process.returncode == 0
 
 
 def test_an_unfinished_run_of_the_same_config_is_named(lem: Lem) -> None:

@@ -99,6 +99,6 @@ def test_codecarbon_joules_of_the_window_are_labelled(lem: Lem) -> None:
         assert joules
         assert all("estimate" in line for line in joules)
     window = by_name["ram"]["window"]
-    assert window["duration_s"] == pytest.approx(2 * 5 * 0.15, abs=0.2)
+    assert window["duration_s"] == pytest.approx(2 * 4 * 0.15, abs=0.2)
     # Nothing of CodeCarbon's lies in the user's folder.
     assert {p.name for p in lem.folder.iterdir()} <= {"config.json", "results", ".state"}
