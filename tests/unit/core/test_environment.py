@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from llenergymeasure.core.environment import collect_environment, container, cpu_model
+
+
+def test_the_facts_of_this_machine() -> None:
+    found = collect_environment()
+
+    assert found.hostname == socket.gethostname()
+    assert found.logical_cpus == os.cpu_count()
+    assert found.affinity == tuple(sorted(os.sched_getaffinity(0)))
+    assert found.memory_bytes == psutil.virtual_memory().total
+    assert found.cpu_model
+    assert found.packages["psutil"] == psutil.__version__
+    assert found.lem_version[0].isdigit()
+
+
+def test_only_named_variables_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.setenv("HF_TOKEN", "hf_secret-value")
+    monkeypatch.setenv("OMP_SECRET_THREADS", "secret-value")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    found = collect_environment()
+
+    assert found.thread_settings["OMP_NUM_THREADS"] == "3"
+    assert "MKL_NUM_THREADS" not in found.thread_settings
+    assert "secret-value" not in found.model_dump_json()
+
+
+def test_no_engine_is_imported_and_it_is_quick() -> None:
+    code = """
+import json, sys, time
+from llenergymeasure.core.environment import collect_environment
+begin = time.perf_counter()
+collect_environment()
+took = time.perf_counter() - begin
+engines = {"torch", "transformers", "codecarbon", "numpy"} & set(sys.modules)
+print(json.dumps({"took_s": took, "engines": sorted(engines)}))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    found = json.loads(done.stdout)
+    assert found["engines"] == []
+    # 0.03 s when idle; 0.2 s is the promise, and test machines are busy.
+    assert found["took_s"] < 1.0
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("processor\t: 0\nmodel name\t: AMD EPYC 9654\nmodel name\t: other\n", "AMD EPYC 9654"),
+        ("model\t\t: 1\ncpu model\t: MIPS 74Kc\n", "MIPS 74Kc"),
+        ("Hardware\t: BCM2835\n", "BCM2835"),
+    ],
+)
+def test_the_cpu_is_named_as_the_kernel_does(tmp_path: Path, content: str, expected: str) -> None:
+    (tmp_path / "cpuinfo").write_text(content)
+    assert cpu_model(tmp_path / "cpuinfo") == expected
+
+
+def test_the_cpu_is_named_by_the_platform_where_the_kernel_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.processor", lambda: "arm")
+    assert cpu_model(tmp_path / "absent") == "arm"
+    monkeypatch.setattr("platform.processor", lambda: "")
+    assert cpu_model(tmp_path / "absent") is None
+
+
+@pytest.mark.parametrize(
+    ("files", "env", "expected"),
+    [
+        ({}, {}, None),
+        ({".dockerenv": ""}, {}, "docker"),
+        ({"run/.containerenv": ""}, {}, "podman"),
+        ({}, {"container": "systemd-nspawn"}, "systemd-nspawn"),
+        ({}, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "kubernetes"),
+        ({"proc/1/cgroup": "0::/kubepods/burstable/pod1/x\n"}, {}, "kubernetes"),
+        ({"proc/1/cgroup": "1:name=systemd:/docker/abc\n"}, {}, "docker"),
+        ({"proc/1/cgroup": "0::/init.scope\n"}, {}, None),
+    ],
+)
+def test_containers_are_recognised(
+    tmp_path: Path, files: dict[str, str], env: dict[str, str], expected: str | None
+) -> None:
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    assert container(tmp_path, env) == expected
