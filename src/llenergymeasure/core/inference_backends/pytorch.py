@@ -28,6 +28,7 @@ from llenergymeasure.core.inference_backends.shared import (
     finish_reason,
     static_batches,
 )
+from llenergymeasure.core.inference_backends.tokenising import Tokenised, tokenise
 from llenergymeasure.core.model_loader import LoadedModel, LocatedModel, load_model, locate_model
 from llenergymeasure.domain.metrics import ComputeMetrics
 from llenergymeasure.domain.model_info import ModelInfo
@@ -49,16 +50,6 @@ class _Ready:
     device: Any
     eos_ids: frozenset[int]
     max_positions: int | None
-
-
-@dataclass(frozen=True)
-class _Batch:
-    """A tokenised batch on the device; the lists are by request."""
-
-    requests: list[InferenceRequest]
-    inputs: Any
-    lengths: list[int]
-    truncated: list[int]
 
 
 class PyTorchBackend:
@@ -157,29 +148,46 @@ class PyTorchBackend:
     def _run(
         self, ready: _Ready, requests: list[InferenceRequest], dispatch_ns: int
     ) -> list[RequestTrace]:
-        batch = _tokenise(ready, requests)
+        prompts = [request.prompt for request in requests]
+        batch = tokenise(ready.loaded.tokenizer, prompts, requests[0].max_input_tokens)
         refusals = [
             _refusal(request, length, ready.max_positions)
             for request, length in zip(requests, batch.lengths, strict=True)
         ]
         if any(refusals):
             return self._run_without_refused(ready, requests, refusals, dispatch_ns)
-        rows = self._generate_rows(ready, batch)
+        rows = self._generate_rows(ready, batch, requests[0])
         return_ns = time.monotonic_ns()
         return [
-            _trace(ready, batch, position, row, dispatch_ns, return_ns)
-            for position, row in enumerate(rows)
+            RequestTrace(
+                request_id=request.request_id,
+                prompt_tokens=length,
+                output_token_ids=(output := cut_after_eos(row, ready.eos_ids)),
+                dispatch_ns=dispatch_ns,
+                return_ns=return_ns,
+                truncated_prompt_tokens=truncated,
+                finish_reason=finish_reason(output, ready.eos_ids),
+            )
+            for request, row, length, truncated in zip(
+                requests, rows, batch.lengths, batch.truncated, strict=True
+            )
         ]
 
-    def _generate_rows(self, ready: _Ready, batch: _Batch) -> list[list[int]]:
+    def _generate_rows(
+        self, ready: _Ready, batch: Tokenised, bounds: InferenceRequest
+    ) -> list[list[int]]:
         import torch
 
         settings = generation_config(
-            self._config.decoder, batch.requests[0], ready.eos_ids, ready.loaded.tokenizer
+            self._config.decoder, bounds, ready.eos_ids, ready.loaded.tokenizer
         )
         with torch.inference_mode():
-            output = ready.loaded.model.generate(**batch.inputs, generation_config=settings)
-        rows: list[list[int]] = output[:, batch.inputs["input_ids"].shape[1] :].tolist()
+            output = ready.loaded.model.generate(
+                input_ids=batch.input_ids.to(ready.device),
+                attention_mask=batch.attention_mask.to(ready.device),
+                generation_config=settings,
+            )
+        rows: list[list[int]] = output[:, batch.input_ids.shape[1] :].tolist()
         runtime.synchronize(ready.device)
         return rows
 
@@ -228,19 +236,6 @@ class PyTorchBackend:
         return self._ready
 
 
-def _tokenise(ready: _Ready, requests: list[InferenceRequest]) -> _Batch:
-    tokenizer, limit = ready.loaded.tokenizer, requests[0].max_input_tokens
-    prompts = [request.prompt for request in requests]
-    options = {"return_tensors": "pt", "padding": True, "return_token_type_ids": False}
-    inputs = tokenizer(prompts, **options)
-    whole = lengths = inputs["attention_mask"].sum(1).tolist()
-    if limit is not None and max(whole) > limit:
-        inputs = tokenizer(prompts, truncation=True, max_length=limit, **options)
-        lengths = inputs["attention_mask"].sum(1).tolist()
-    truncated = [int(a - b) for a, b in zip(whole, lengths, strict=True)]
-    return _Batch(requests, inputs.to(ready.device), [int(n) for n in lengths], truncated)
-
-
 def _refusal(request: InferenceRequest, length: int, positions: int | None) -> str | None:
     if length == 0:
         return "the prompt has no tokens"
@@ -250,21 +245,6 @@ def _refusal(request: InferenceRequest, length: int, positions: int | None) -> s
             f"model's {positions} positions"
         )
     return None
-
-
-def _trace(
-    ready: _Ready, batch: _Batch, position: int, row: list[int], dispatch_ns: int, return_ns: int
-) -> RequestTrace:
-    output = cut_after_eos(row, ready.eos_ids)
-    return RequestTrace(
-        request_id=batch.requests[position].request_id,
-        prompt_tokens=batch.lengths[position],
-        output_token_ids=output,
-        dispatch_ns=dispatch_ns,
-        return_ns=return_ns,
-        truncated_prompt_tokens=batch.truncated[position],
-        finish_reason=finish_reason(output, ready.eos_ids),
-    )
 
 
 def _failed(requests: list[InferenceRequest], error: str, dispatch_ns: int) -> list[RequestTrace]:
