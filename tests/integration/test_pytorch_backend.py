@@ -323,6 +323,20 @@ def test_a_prompt_beyond_the_models_positions_fails_alone(load) -> None:
     assert [t.failed for t in traces] == [True, False]
 
 
+def test_a_limit_below_the_special_tokens_is_not_broken_in_silence(
+    load, model_dir, tmp_path
+) -> None:
+    folder = Path(shutil.copytree(model_dir, tmp_path / "two-specials"))
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    template = tokenizer["post_processor"]
+    template["single"].append(template["single"][0])
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    [trace] = load(model=folder).generate(requests(["Why?"], max_input_tokens=1))
+    assert "leaves no room for special tokens" in trace.error
+    [trace] = load(model=folder).generate(requests(["Why?"], max_input_tokens=2))
+    assert (trace.prompt_tokens, trace.error) == (2, None)
+
+
 def test_lengths_that_do_not_fit_are_refused_at_load(load) -> None:
     with pytest.raises(ConfigurationError, match=r"8000.*\+.*200.* = 8200 .* 8192"):
         load(max_input_tokens=8000, max_output_tokens=200)

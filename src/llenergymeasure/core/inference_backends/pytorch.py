@@ -239,6 +239,8 @@ class PyTorchBackend:
 def _refusal(request: InferenceRequest, length: int, positions: int | None) -> str | None:
     if length == 0:
         return "the prompt has no tokens"
+    if request.max_input_tokens is not None and length > request.max_input_tokens:
+        return f"max_input_tokens ({request.max_input_tokens}) leaves no room for special tokens"
     if positions is not None and length + request.max_output_tokens > positions:
         return (
             f"{length} prompt tokens + {request.max_output_tokens} output tokens are above the "
