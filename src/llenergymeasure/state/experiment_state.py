@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
-
 from llenergymeasure.constants import STATE_SCHEMA_VERSION
+from llenergymeasure.domain.base import Record
 from llenergymeasure.domain.experiment import ExperimentStatus
 from llenergymeasure.exceptions import InvalidStateTransitionError
 from llenergymeasure.state.identity import ProcessIdentity
@@ -27,17 +26,15 @@ ACTIVE: Final = frozenset({_S.INITIALISED, _S.RUNNING})
 UNFINISHED: Final = frozenset({_S.FAILED, _S.INTERRUPTED})
 
 
-class Step(BaseModel):
+class Step(Record):
     """One step that was taken."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     to: ExperimentStatus
     at: datetime
     reason: str | None = None
 
 
-class ExperimentState(BaseModel):
+class ExperimentState(Record):
     """The stored state of one experiment.
 
     Attributes:
@@ -48,8 +45,6 @@ class ExperimentState(BaseModel):
         context_file: The saved context of the newest attempt.
         history: All steps, oldest first.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: int = STATE_SCHEMA_VERSION
     experiment_id: str
@@ -105,6 +100,15 @@ class ExperimentState(BaseModel):
         )
 
     def is_alive(self) -> bool:
-        """Whether a process that belongs to it runs, or may run on another host."""
+        """Whether a process that belongs to it runs, or may run where it cannot be seen."""
         known = [identity.alive() for identity in (self.owner, self.child) if identity]
         return any(alive is not False for alive in known)
+
+    def is_stale(self) -> bool:
+        """Whether it says that it is active, and every process that belonged to it has died."""
+        return self.status in ACTIVE and not self.is_alive()
+
+    def after_death(self) -> ExperimentState:
+        """The state that a stale one should be in."""
+        pid = self.owner.pid if self.owner else "unknown"
+        return self.moved(ExperimentStatus.INTERRUPTED, reason=f"process {pid} died")

@@ -1,0 +1,226 @@
+"""The contract and the rules of a store of states. Two keep them: ``manager`` and ``memory``."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from llenergymeasure.config.nearest import did_you_mean
+from llenergymeasure.domain.experiment import ExperimentStatus
+from llenergymeasure.exceptions import (
+    ConfigurationError,
+    LLEnergyMeasureError,
+    UnknownExperimentError,
+)
+from llenergymeasure.state.experiment_state import ACTIVE, UNFINISHED, ExperimentState, Step
+from llenergymeasure.state.identity import current_identity, identity_of
+from llenergymeasure.state.ids import mint
+
+logger = logging.getLogger(__name__)
+
+LATEST: Final = "latest"
+
+
+class StateStore(ABC):
+    """The rules; where the records lie is a subclass's business."""
+
+    @abstractmethod
+    def ids(self) -> list[str]:
+        """All ids, sorted, which is by time."""
+
+    @abstractmethod
+    def load(self, experiment_id: str) -> ExperimentState:
+        """The state of one experiment.
+
+        Raises:
+            UnknownExperimentError: There is none of that id.
+            StorageError: Its record cannot be read.
+        """
+
+    @abstractmethod
+    def _save(self, state: ExperimentState) -> None:
+        """Store a record durably."""
+
+    @abstractmethod
+    def _create(self, state: ExperimentState) -> bool:
+        """Store a new record durably; False if its id was ever taken."""
+
+    @abstractmethod
+    def _locked(self, experiment_id: str) -> AbstractContextManager[object]:
+        """Hold off other writers of this experiment."""
+
+    def create(
+        self, *, config_name: str, config_hash: str, planned_cycles: int, results_dir: Path
+    ) -> ExperimentState:
+        """A new experiment, with an id that sorts by time and was never used before.
+
+        Raises:
+            StorageError: The state cannot be written.
+        """
+        while True:
+            now = datetime.now(UTC)
+            state = ExperimentState(
+                experiment_id=mint(now),
+                config_name=config_name,
+                config_hash=config_hash,
+                status=ExperimentStatus.INITIALISED,
+                planned_cycles=planned_cycles,
+                results_dir=str(results_dir),
+                created_at=now,
+                updated_at=now,
+                owner=current_identity(),
+                history=(Step(to=ExperimentStatus.INITIALISED, at=now),),
+            )
+            # An id whose state was deleted is not used again while its results are there.
+            if not _has_results(results_dir, state.experiment_id) and self._create(state):
+                return state
+
+    def transition(
+        self, experiment_id: str, to: ExperimentStatus, **fields: Any
+    ) -> ExperimentState:
+        """Take a step (see ``ExperimentState.moved``).
+
+        Raises:
+            InvalidStateTransitionError: The step is not allowed.
+        """
+        return self._change(experiment_id, lambda state: state.moved(to, **fields))
+
+    def mark_running(
+        self, experiment_id: str, *, child_pid: int | None, context_file: str
+    ) -> ExperimentState:
+        """Record that this process watches and ``child_pid`` measures."""
+        child = None if child_pid is None else identity_of(child_pid)
+        return self.transition(
+            experiment_id,
+            ExperimentStatus.RUNNING,
+            owner=current_identity(),
+            child=child,
+            context_file=context_file,
+        )
+
+    def claim(self, experiment_id: str) -> ExperimentState:
+        """Take over an unfinished experiment; one whose processes died counts as interrupted.
+
+        Raises:
+            ConfigurationError: It is running, or there is nothing left to do.
+        """
+
+        def take(state: ExperimentState) -> ExperimentState:
+            if state.is_stale():
+                state = state.after_death()
+            me = current_identity()
+            if state.status in ACTIVE:
+                raise ConfigurationError(
+                    f"experiment {experiment_id} is still running ({_who(state)})",
+                    hint="wait for it, or stop that process first",
+                )
+            if state.status not in UNFINISHED:
+                raise ConfigurationError(
+                    f"experiment {experiment_id} is {state.status}, it cannot be resumed"
+                )
+            if state.owner and state.owner != me and state.owner.alive() is not False:
+                raise ConfigurationError(
+                    f"experiment {experiment_id} is being resumed ({_who(state)})",
+                    hint="wait for it, or stop that process first",
+                )
+            return state.model_copy(
+                update={"owner": me, "child": None, "updated_at": datetime.now(UTC)}
+            )
+
+        return self._change(experiment_id, take)
+
+    def sweep_stale(self) -> list[str]:
+        """Mark what says that it runs and does not; returns the ids that were marked."""
+        marked = []
+        for state in self.states():
+            if not state.is_stale():
+                continue
+            try:
+                # Looked at again under the lock: by now somebody may have resumed it.
+                swept = self._change(
+                    state.experiment_id, lambda now: now.after_death() if now.is_stale() else now
+                )
+            except LLEnergyMeasureError as error:
+                # The folder may not be written, say: only told.
+                logger.warning("cannot mark %s: %s", state.experiment_id, error)
+            else:
+                if swept.status is ExperimentStatus.INTERRUPTED:
+                    marked.append(state.experiment_id)
+        return marked
+
+    def states(self) -> list[ExperimentState]:
+        """All readable states, oldest first; unreadable ones are logged."""
+        states = []
+        for experiment_id in self.ids():
+            try:
+                states.append(self.load(experiment_id))
+            except LLEnergyMeasureError as error:
+                logger.warning("%s", error)
+        return states
+
+    def find_unfinished(self, config_hash: str) -> list[ExperimentState]:
+        """Failed and interrupted experiments of one config, oldest first."""
+        return [s for s in self.states() if s.config_hash == config_hash and s.status in UNFINISHED]
+
+    def resolve_id(self, text: str) -> str:
+        """The id that a user means: a whole id, the beginning of just one, or ``latest``.
+
+        Raises:
+            UnknownExperimentError: None or several fit.
+        """
+        ids = self.ids()
+        if text == LATEST and ids:
+            return ids[-1]
+        if text in ids:
+            return text
+        fitting = [experiment_id for experiment_id in ids if experiment_id.startswith(text)]
+        if text and len(fitting) == 1:
+            return fitting[0]
+        if text and fitting:
+            raise UnknownExperimentError(
+                f"{len(fitting)} experiments begin with {text!r}",
+                hint=f"they are: {', '.join(fitting[:5])}{' ...' if len(fitting) > 5 else ''}",
+            )
+        if not ids:
+            raise UnknownExperimentError(
+                "there are no experiments here yet", hint="run one with: lem experiment CONFIG"
+            )
+        raise UnknownExperimentError(
+            f"there is no experiment {text!r}{did_you_mean(text, [*ids, LATEST])}",
+            hint="list them with: lem results list --all",
+        )
+
+    def _change(
+        self, experiment_id: str, step: Callable[[ExperimentState], ExperimentState]
+    ) -> ExperimentState:
+        with self._locked(experiment_id):
+            before = self.load(experiment_id)
+            state = step(before)
+            if state != before:
+                self._save(state)
+        return state
+
+
+def unknown(experiment_id: str) -> UnknownExperimentError:
+    """The error for an id that has no state."""
+    return UnknownExperimentError(
+        f"there is no experiment {experiment_id!r}",
+        hint="list them with: lem results list --all",
+    )
+
+
+def _who(state: ExperimentState) -> str:
+    if state.owner is None:
+        return "process unknown"
+    seen = "" if state.owner.alive() is not None else f" on {state.owner.hostname}"
+    return f"PID {state.owner.pid}{seen}"
+
+
+def _has_results(results_dir: Path, experiment_id: str) -> bool:
+    aggregate = results_dir / "aggregated" / f"{experiment_id}.json"
+    return (results_dir / "raw" / experiment_id).exists() or aggregate.exists()
