@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
+from ruamel.yaml import YAML
+
+from llenergymeasure.config.extends import EXTENDS_KEY
 from llenergymeasure.config.loader import LoadedConfig, load
+from llenergymeasure.config.overrides import override_document, parse_sets
 from llenergymeasure.config.problems import InvalidConfigError, Place, Problem
+from llenergymeasure.durable import write_text
 
 # Short names that the described system's grids use.
 SHORT_NAMES = {"batch_size": "{backend}.batch_size", "temperature": "decoder.temperature"}
@@ -77,3 +85,32 @@ def _point(base: Path, keys: Sequence[str], values: Sequence[str]) -> GridPoint:
 
 def _refused(message: str) -> InvalidConfigError:
     return InvalidConfigError([Problem(Place("command line"), "--vary", message, "invalid_vary")])
+
+
+def write_points(base: Path, points: Sequence[GridPoint], folder: Path) -> list[Path]:
+    """Write a file for each valid point; it extends the base, which stays where it is.
+
+    Raises:
+        StorageError: A file cannot be written.
+    """
+    written = []
+    for point in points:
+        if point.error is None:
+            path = folder / f"{point.name}.yaml"
+            write_text(path, _text(base, point, folder))
+            written.append(path)
+    return written
+
+
+def _text(base: Path, point: GridPoint, folder: Path) -> str:
+    parent = os.path.relpath(base.resolve(), folder.resolve())
+    data: dict[str, Any] = {EXTENDS_KEY: parent, "config_name": point.name}
+    assert point.loaded is not None
+    values = parse_sets(point.sets, type(point.loaded.config))
+    data |= override_document(values).data
+    text = io.StringIO()
+    writer: Any = YAML(typ="safe", pure=True)
+    writer.default_flow_style = False
+    writer.sort_base_mapping_type_on_output = False
+    writer.dump(data, text)
+    return text.getvalue()

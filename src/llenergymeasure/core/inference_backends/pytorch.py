@@ -83,13 +83,14 @@ class PyTorchBackend:
         return self._config.dtype
 
     def _check_lengths(self, positions: int | None) -> None:
-        asked_in, asked_out = self._config.max_input_tokens, self._config.max_output_tokens
-        if positions is not None and asked_in + asked_out > positions:
+        # Only what can never fit: a long limit on short prompts is fine, and a prompt that turns
+        # out not to fit fails alone.
+        asked = self._config.max_output_tokens
+        if positions is not None and asked >= positions:
             raise ConfigurationError(
-                f"max_input_tokens ({asked_in}) + max_output_tokens ({asked_out}) = "
-                f"{asked_in + asked_out} is above the {positions} positions of "
-                f"{self._config.model_name}",
-                hint=f"lower one of them so that the sum is at most {positions}",
+                f"max_output_tokens ({asked}) leaves no room for a prompt in the {positions} "
+                f"positions of {self._config.model_name}",
+                hint=f"lower it below {positions}",
             )
 
     def describe(self) -> ModelInfo:

@@ -1,0 +1,116 @@
+"""``lem config list|new|schema|generate-grid``: making config files and finding them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from llenergymeasure.cli.display.notices import say
+from llenergymeasure.cli.options import current, global_options
+from llenergymeasure.constants import EXIT_INPUT_WRONG
+
+
+@click.command("list")
+@click.option(
+    "-d",
+    "--directory",
+    type=click.Path(path_type=Path),
+    help="Where to look; default: configs/ if it is there, else here.",
+)
+@global_options
+def list_configs(directory: Path | None) -> None:
+    """List the config files in a folder and below, and whether each is valid."""
+    from llenergymeasure.cli.display.configs import show_configs
+    from llenergymeasure.config.catalogue import find_configs
+
+    folder = directory or (Path("configs") if Path("configs").is_dir() else Path())
+    show_configs(folder, find_configs(folder), current())
+
+
+@click.command("new")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--preset", metavar="NAME", help="Start from a preset (see: lem presets).")
+@click.option("-m", "--model", default="builtin:tiny-llama", show_default=True, help="The model.")
+@global_options
+def new(file: Path, preset: str | None, model: str) -> None:
+    """Write a new config FILE to start from; asks before it replaces one."""
+    from llenergymeasure.cli.display.json_output import write_json
+    from llenergymeasure.cli.questions import may_replace
+    from llenergymeasure.config.catalogue import new_config
+
+    options = current()
+    text = new_config(file.stem, model, preset)
+    may_replace(file, options)
+    from llenergymeasure.durable import write_text
+
+    write_text(file, text)
+    if options.json:
+        write_json({"written": str(file)})
+    if not options.quiet:
+        say(f"written: {file}", options)
+        say(f"next: lem experiment {file}", options)
+
+
+@click.command("schema")
+@click.option("--backend", default="pytorch", show_default=True, help="Of configs for it.")
+@click.option("--energy", default="auto", show_default=True, help="Of configs with that source.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write it to a file.")
+@global_options
+def schema(backend: str, energy: str, output: Path | None) -> None:
+    """Print the JSON Schema of configs, for editors that check while you type."""
+    from llenergymeasure.cli.display.json_output import write_json
+    from llenergymeasure.config.introspection import json_schema
+
+    document = json_schema(backend, energy)
+    if output is None:
+        write_json(document)
+        return
+    import json
+
+    from llenergymeasure.durable import write_text
+
+    write_text(output, json.dumps(document, indent=2) + "\n")
+    if current().json:
+        write_json({"written": str(output)})
+    if not current().quiet:
+        say(f"written: {output}", current())
+
+
+@click.command("generate-grid")
+@click.argument("base", metavar="BASE", type=click.Path(path_type=Path))
+@click.option(
+    "--vary", "vary", multiple=True, required=True, metavar="KEY=V1,V2", help="An axis; repeatable."
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("configs/grid"),
+    show_default=True,
+    help="Folder of the new files.",
+)
+@click.option("--validate", "check_only", is_flag=True, help="Check every point, write nothing.")
+@click.option("--strict", is_flag=True, help="Write nothing and exit 2 if a point is not valid.")
+@global_options
+def generate_grid(
+    base: Path, vary: tuple[str, ...], output: Path, check_only: bool, strict: bool
+) -> None:
+    r"""Write one config for each combination of values over the config BASE.
+
+    Points that are not valid are named and left out. Each new file extends BASE.
+
+    \b
+    Example:
+      lem config generate-grid base.yaml --vary batch_size=1,8,32 --vary dtype=float32,bfloat16
+    """
+    from llenergymeasure.cli.display.configs import show_grid
+    from llenergymeasure.config.grid import expand, write_points
+
+    points = expand(base, vary)
+    broken = [point for point in points if point.error is not None]
+    refused = strict and bool(broken)
+    written = [] if check_only or refused else write_points(base, points, output)
+    show_grid(points, written, current())
+    if refused or len(broken) == len(points):
+        click.get_current_context().exit(EXIT_INPUT_WRONG)

@@ -1,0 +1,73 @@
+"""Config files and grids as lists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llenergymeasure.cli.display.json_output import write_json
+from llenergymeasure.cli.display.notices import say
+from llenergymeasure.cli.display.numbers import MISSING
+from llenergymeasure.cli.options import GlobalOptions
+
+if TYPE_CHECKING:
+    from llenergymeasure.config.catalogue import FoundConfig
+    from llenergymeasure.config.grid import GridPoint
+
+
+def show_configs(folder: Path, found: Sequence[FoundConfig], options: GlobalOptions) -> None:
+    """One line a file: is it valid, and what does it measure."""
+    if options.json:
+        write_json(list(found))
+        return
+    if not found:
+        say(f"no experiment configs in {folder}; make one with: lem config new FILE", options)
+        return
+    from llenergymeasure.cli.display.console import console
+    from llenergymeasure.cli.display.tables import Column, print_table
+
+    columns = [
+        Column("file"),
+        Column("config", keep=5),
+        Column("model", keep=6),
+        Column("backend", keep=4),
+        Column("valid", keep=8),
+        Column("first problem", keep=3, wraps=True),
+    ]
+    rows = [
+        [
+            str(config.path),
+            config.config_name or MISSING,
+            config.model_name or MISSING,
+            config.backend or MISSING,
+            "no" if config.problems else "yes",
+            config.first_problem or "",
+        ]
+        for config in found
+    ]
+    print_table(console(), columns, rows)
+
+
+def show_grid(points: Sequence[GridPoint], written: Sequence[Path], options: GlobalOptions) -> None:
+    """What a grid came to."""
+    broken = [point for point in points if point.error is not None]
+    if options.json:
+        write_json(
+            {
+                "points": len(points),
+                "written": [str(path) for path in written],
+                "invalid": [
+                    {"name": point.name, "sets": point.sets, "error": point.error}
+                    for point in broken
+                ],
+            }
+        )
+        return
+    for point in broken:
+        say(f"not valid: {point.name}: {point.error}", options)
+    if not options.quiet:
+        for path in written:
+            say(f"written: {path}", options)
+        valid = len(points) - len(broken)
+        say(f"{len(points)} points, {valid} valid, {len(written)} written", options)

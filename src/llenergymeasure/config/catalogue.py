@@ -1,0 +1,109 @@
+"""Config files in a folder, and new ones to start from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from llenergymeasure.config.loader import load
+from llenergymeasure.config.presets import preset_document
+from llenergymeasure.config.problems import InvalidConfigError, Place
+from llenergymeasure.config.yaml_source import read_document
+
+SUFFIXES = (".yaml", ".yml", ".json")
+# A folder of configs is not that deep; a results folder may be.
+MAX_FILES = 2_000
+
+
+@dataclass(frozen=True)
+class FoundConfig:
+    """One file that looks like an experiment config.
+
+    Attributes:
+        path: Where it is.
+        config_name: Its name; None if it cannot be read.
+        model_name: Its model; None if it gives none.
+        backend: Its backend; None if it is not valid.
+        problems: How many; 0 is valid.
+        first_problem: The first of them.
+    """
+
+    path: Path
+    config_name: str | None
+    model_name: str | None
+    backend: str | None
+    problems: int
+    first_problem: str | None
+
+
+def find_configs(folder: Path) -> list[FoundConfig]:
+    """The files at and below ``folder`` that give a ``config_name`` or a ``model_name``.
+
+    Raises:
+        InvalidConfigError: There is no such folder.
+    """
+    if not folder.is_dir():
+        read_document(folder / "config.yaml")
+    files = sorted(p for p in folder.rglob("*") if p.suffix in SUFFIXES and p.is_file())
+    found = (_described(path) for path in files[:MAX_FILES])
+    return [config for config in found if config is not None]
+
+
+def _described(path: Path) -> FoundConfig | None:
+    try:
+        data = read_document(path).data
+    except InvalidConfigError:
+        return None
+    if not {"config_name", "model_name"} & set(data):
+        return None
+    names = [value if isinstance(value, str) else None for value in map(data.get, _NAMES)]
+    try:
+        config = load(path).config
+    except InvalidConfigError as error:
+        first = str(error.problems[0])
+        return FoundConfig(path, names[0], names[1], None, len(error.problems), first)
+    return FoundConfig(path, config.config_name, config.model_name, config.backend, 0, None)
+
+
+_NAMES = ("config_name", "model_name")
+
+
+def new_config(name: str, model: str, preset: str | None) -> str:
+    """The text of a new config.
+
+    Raises:
+        InvalidConfigError: There is no such preset.
+    """
+    lines = [f"config_name: {_quoted(name)}", f"model_name: {_quoted(model)}", ""]
+    if preset is not None:
+        preset_document(preset, Place("--preset"))
+        lines += [f"preset: {preset}   # values below win over it; see: lem presets", ""]
+    lines += _BODY if preset is None else _PRESET_BODY
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    import json
+
+    return json.dumps(text)
+
+
+_BODY = [
+    "# Every key and its default: lem config schema, or docs/reference/config.md",
+    "prompts:",
+    "  type: builtin              # or: {type: file, path: prompts.txt}",
+    "num_prompts: 32",
+    "max_input_tokens: 512",
+    "max_output_tokens: 128",
+    "",
+    "decoder:",
+    "  preset: deterministic      # greedy",
+    "",
+    "num_cycles: 3                # the same workload three times, for the spread",
+    "warmup:",
+    "  prompts: 4",
+    "",
+    "pytorch:",
+    "  batch_size: 4",
+]
+_PRESET_BODY = ["# num_prompts: 32", "# prompts: {type: file, path: prompts.txt}"]
