@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from pathlib import Path
+from typing import Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from llenergymeasure.constants import RESULT_SCHEMA_VERSION
-from llenergymeasure.exceptions import SchemaVersionError
+from llenergymeasure.durable import Migrations, parse_json
+from llenergymeasure.exceptions import StorageError
 
-Migration = Callable[[dict[str, Any]], dict[str, Any]]
+M = TypeVar("M", bound=BaseModel)
 
 # version -> the function that turns a document of it into one of the next. Version 1 is the first.
-MIGRATIONS: Final[dict[int, Migration]] = {}
+RAW_MIGRATIONS: Final[Migrations] = {}
+AGGREGATED_MIGRATIONS: Final[Migrations] = {}
+# Markers only vouch for bytes, so they need no fields but those of version 1.
+MARKER_MIGRATIONS: Final[Migrations] = {}
 
 
-def migrated(
-    data: dict[str, Any],
-    source: str,
-    *,
-    current: int = RESULT_SCHEMA_VERSION,
-    migrations: Mapping[int, Migration] = MIGRATIONS,
-) -> dict[str, Any]:
-    """``data`` lifted to the current version.
+def parsed(model: type[M], content: bytes, path: Path, migrations: Migrations) -> M:
+    """``content`` of ``path`` as ``model``, lifted to the current version first.
 
     Raises:
+        StorageError: It is damaged, or not what this model stores.
         SchemaVersionError: It is newer than this program, or too old for its migrations.
     """
-    version = data.get("schema_version")
-    if not isinstance(version, int) or isinstance(version, bool):
-        raise SchemaVersionError(f"{source} names no schema version, so it cannot be trusted")
-    while version < current and version in migrations:
-        data = {**migrations[version](data), "schema_version": version + 1}
-        version += 1
-    if version != current:
-        newer = version > current
-        raise SchemaVersionError(
-            f"{source} has schema version {version}; this lem reads {current}",
-            hint="upgrade lem" if newer else "read it with the lem that wrote it",
-        )
-    return data
+    data = parse_json(content, path, version=RESULT_SCHEMA_VERSION, migrations=migrations)
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise StorageError(
+            f"{path} does not hold what it should: {where}: {first['msg']}",
+            hint="restore it from a copy, or move it away",
+        ) from error

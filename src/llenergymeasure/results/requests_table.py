@@ -9,7 +9,7 @@ from typing import Any
 
 from llenergymeasure.constants import RESULT_SCHEMA_VERSION
 from llenergymeasure.domain.trace import RequestTrace
-from llenergymeasure.durable import write_bytes
+from llenergymeasure.durable import check_version, write_bytes
 from llenergymeasure.exceptions import SchemaVersionError, StorageError
 
 _VERSION_KEY = b"schema_version"
@@ -72,13 +72,18 @@ def read_requests(path: Path) -> list[RequestTrace]:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise StorageError(f"cannot read {path}: {error}") from error
-    version = (table.schema.metadata or {}).get(_VERSION_KEY, b"none").decode()
-    if version != str(RESULT_SCHEMA_VERSION):
+        # From bytes: given a path, pyarrow makes columns of folders called "a=b".
+        table = pq.read_table(io.BytesIO(path.read_bytes()))
+        found = int((table.schema.metadata or {}).get(_VERSION_KEY, b""))
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise StorageError(
+            f"cannot read {path}: {error}", hint="restore it from a copy, or measure again"
+        ) from error
+    check_version(found, path, version=RESULT_SCHEMA_VERSION)
+    if found < RESULT_SCHEMA_VERSION:
         raise SchemaVersionError(
-            f"{path} has schema version {version}; this lem reads {RESULT_SCHEMA_VERSION}"
+            f"{path} has schema version {found}; this one reads {RESULT_SCHEMA_VERSION}",
+            hint="read it with the older llenergymeasure that wrote it, or measure again",
         )
     return [_trace(row) for row in table.to_pylist()]
 
@@ -86,6 +91,8 @@ def read_requests(path: Path) -> list[RequestTrace]:
 def _row(trace: RequestTrace, cycle: int, process_index: int) -> dict[str, Any]:
     times = trace.token_times_ns
     answered = not trace.failed
+    # As in domain.metrics: to the last token where tokens were seen, else to the return.
+    last = times[-1] if times else trace.return_ns
     return {
         "request_id": trace.request_id,
         "cycle": cycle,
@@ -95,7 +102,7 @@ def _row(trace: RequestTrace, cycle: int, process_index: int) -> dict[str, Any]:
         "output_tokens": len(trace.output_token_ids),
         "dispatch_ns": trace.dispatch_ns,
         "return_ns": trace.return_ns,
-        "e2e_ms": (trace.return_ns - trace.dispatch_ns) / 1e6 if answered else None,
+        "e2e_ms": (last - trace.dispatch_ns) / 1e6 if answered else None,
         "ttft_ms": (times[0] - trace.dispatch_ns) / 1e6 if times and answered else None,
         "finish_reason": trace.finish_reason,
         "error": trace.error,
