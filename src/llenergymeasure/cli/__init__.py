@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Without standalone mode click returns the code of ctx.exit, and None otherwise.
         code = lem.main(args, prog_name="lem", standalone_mode=False)
         sys.stdout.flush()
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one place that tells all
         return exit_code_of(error, args)
     return code if isinstance(code, int) else 0
 

@@ -14,12 +14,8 @@ from llenergymeasure.constants import EXIT_RUN_FAILED
 from llenergymeasure.domain.experiment import ExperimentStatus
 from llenergymeasure.exceptions import LLEnergyMeasureError
 from llenergymeasure.orchestration import runner
-from llenergymeasure.orchestration.inventory import (
-    ExperimentEntry,
-    Places,
-    find_experiment,
-    list_experiments,
-)
+from llenergymeasure.orchestration.inventory import Places, find_experiment, list_experiments
+from llenergymeasure.orchestration.inventory_entry import ExperimentEntry
 
 
 @click.command()

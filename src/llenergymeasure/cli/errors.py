@@ -19,12 +19,16 @@ def exit_code_of(error: BaseException, args: Sequence[str]) -> int:
     if isinstance(error, BrokenPipeError):
         _discard_stdout()
         return EXIT_RUN_FAILED
+    json_wanted = "--json" in _before_dashes(args)
+    if isinstance(error, click.exceptions.NoArgsIsHelpError) and not json_wanted:
+        error.show()
+        return EXIT_INPUT_WRONG
     described = _describe(error)
     if described["hint"] is None:
         del described["hint"]
     code = _code(error)
     try:
-        if "--json" in _before_dashes(args):
+        if json_wanted:
             from llenergymeasure.cli.display.json_output import write_json
 
             write_json({"error": described, "exit_code": code})
@@ -48,6 +52,8 @@ def _describe(error: BaseException) -> dict[str, Any]:
         if isinstance(error, click.UsageError) and error.ctx is not None:
             hint = f"see {error.ctx.command_path} --help"
         message = " ".join(error.format_message().split())
+        if isinstance(error, click.exceptions.NoArgsIsHelpError):
+            message = "Missing command."
         return {"type": kind, "message": message, "hint": hint}
     if isinstance(error, click.Abort | KeyboardInterrupt):
         return {"type": "Interrupted", "message": "interrupted", "hint": None}
@@ -74,11 +80,11 @@ def _is_bug(error: BaseException) -> bool:
 def _tell(described: dict[str, Any]) -> None:
     # None lets click decide by the stream: no colour where there is no terminal.
     color = False if os.environ.get("NO_COLOR") else None
-    click.echo(
-        click.style("Error: ", fg="red", bold=True) + described["message"], None, True, True, color
-    )
+    mark = click.style("Error:", fg="red", bold=True)
+    click.echo(f"{mark} {described['message']}", err=True, color=color)
     if "hint" in described:
-        click.echo(f"{click.style('Hint: ', bold=True)}{described['hint']}", err=True, color=color)
+        mark = click.style("Hint:", bold=True)
+        click.echo(f"{mark} {described['hint']}", err=True, color=color)
 
 
 def _save_story(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -50,7 +51,7 @@ def experiment(
         _run(loaded, options, aggregate=not no_aggregate)
 
 
-def _refuse(given: dict[str, object]) -> None:
+def _refuse(given: Mapping[str, object]) -> None:
     named = [name for name, value in given.items() if value]
     if named:
         raise click.UsageError(

@@ -72,10 +72,14 @@ def _show_log(verbose: int) -> None:
 
     from llenergymeasure.logging import log_to_stderr
 
+    # A second -v, elsewhere on the line, replaces what the first one set up.
+    logger = logging.getLogger("llenergymeasure")
+    for handler in [h for h in logger.handlers if type(h) is logging.StreamHandler]:
+        logger.removeHandler(handler)
     log_to_stderr(logging.DEBUG if verbose > 1 else logging.INFO)
 
 
-def _show_version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+def _show_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
     if not value or ctx.resilient_parsing:
         return
     from llenergymeasure import __version__

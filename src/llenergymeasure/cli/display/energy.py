@@ -20,7 +20,7 @@ Row = tuple[str, str]
 def origin(energy: EnergyMetrics) -> str:
     """Where the headline comes from: ``measured``, ``estimated``, ``replayed`` or nothing."""
     if energy.replayed:
-        return "replayed, not this machine"
+        return "replayed"
     return energy.headline or ""
 
 

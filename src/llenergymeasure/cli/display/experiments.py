@@ -12,10 +12,10 @@ from llenergymeasure.cli.display.notices import say
 from llenergymeasure.cli.display.numbers import MISSING, count, significant
 from llenergymeasure.cli.options import GlobalOptions
 from llenergymeasure.domain.experiment import ExperimentStatus
-from llenergymeasure.orchestration.inventory import (
+from llenergymeasure.orchestration.inventory import Places, log_file
+from llenergymeasure.orchestration.inventory_entry import (
     ExperimentEntry,
-    Places,
-    log_file,
+    ResultSummary,
     next_step,
 )
 
@@ -45,7 +45,6 @@ def show_entries(
             Column("output tokens/s", numeric=True, keep=4),
             Column("energy J", numeric=True, keep=7),
             Column("J/output token", numeric=True, keep=3),
-            Column("origin of J", keep=7),
             Column("verdict", keep=5),
         ]
         if everything:
@@ -91,12 +90,17 @@ def _cells(entry: ExperimentEntry, everything: bool) -> list[str]:
         str(entry.status or "unreadable"),
         _cycles(entry),
         significant(summary.output_tokens_per_s) if summary else MISSING,
-        significant(summary.total_j) if summary else MISSING,
-        significant(summary.j_per_output_token) if summary else MISSING,
-        (summary.energy_origin if summary else None) or MISSING,
+        _with_origin(summary.total_j, summary) if summary else MISSING,
+        _with_origin(summary.j_per_output_token, summary) if summary else MISSING,
         str(summary.validity) if summary else MISSING,
     ]
     return [*cells, entry.reason or ""] if everything else cells
+
+
+def _with_origin(value_j: float | None, summary: ResultSummary) -> str:
+    """In the same cell: a column of origins could be left out where space is short."""
+    text = significant(value_j)
+    return text if text == MISSING else f"{text} {summary.energy_origin or ''}".rstrip()
 
 
 def _cycles(entry: ExperimentEntry) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-MISSING = "–"
+MISSING = "–"  # noqa: RUF001 - a dash, wider than a minus
 DIGITS = 4
 
 # From which value on a unit is used. A kilojoule starts late: 1,234 J reads better than 1.234 kJ.

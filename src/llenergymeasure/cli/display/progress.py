@@ -83,7 +83,7 @@ class TerminalView:
         self._bar: Bar | None = None
         self._task: TaskID | None = None
 
-    def started(self, experiment_id: str, log_file: str) -> None:
+    def started(self, experiment_id: str, log_file: str) -> None:  # noqa: ARG002
         """Name the experiment; its log is named when something goes wrong."""
         click.echo(f"experiment {experiment_id}", err=True)
 

@@ -1,0 +1,63 @@
+"""What a command imports is what it costs: held by name, not by a stopwatch."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ENGINES = {"torch", "transformers", "tokenizers", "codecarbon", "pandas", "scipy", "numpy"}
+FOR_HELP = ENGINES | {"pydantic", "rich", "ruamel", "pyarrow", "psutil", "importlib.metadata"}
+FOR_VALIDATE = ENGINES | {"rich", "pyarrow", "psutil", "huggingface_hub"}
+
+CODE = """
+import contextlib, io, json, sys
+from llenergymeasure.cli import main
+with contextlib.redirect_stdout(io.StringIO()):
+    code = main(sys.argv[1:])
+print(json.dumps([code, sorted(sys.modules)]))
+"""
+
+
+def imported(*args: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, *args], capture_output=True, text=True, timeout=60, check=True
+    )
+    code, modules = json.loads(done.stdout)
+    assert code == 0, done.stderr
+    return set(modules)
+
+
+@pytest.mark.parametrize("args", [["--help"], ["results", "--help"], ["config", "--help"]])
+def test_help_imports_nothing_heavy_and_no_command(args: list[str]) -> None:
+    modules = imported(*args)
+    assert not modules & FOR_HELP
+    called = {f"llenergymeasure.cli.{args[0]}"}
+    commands = {"experiment", "aggregate", "results", "config", "backends", "doctor"}
+    assert not modules & ({f"llenergymeasure.cli.{name}" for name in commands} - called)
+
+
+def test_validate_imports_no_engine_and_no_display(tmp_path: Path) -> None:
+    file = tmp_path / "c.json"
+    data = {"config_name": "c", "model_name": "builtin:tiny-llama", "pytorch": {"batch_size": 2}}
+    file.write_text(json.dumps(data))
+    assert not imported("config", "validate", str(file)) & FOR_VALIDATE
+
+
+def test_listing_imports_no_engine() -> None:
+    assert not imported("results", "list") & {"torch", "transformers", "codecarbon", "scipy"}
+    assert not imported("backends") & {"torch", "transformers", "codecarbon", "scipy"}
+
+
+def test_python_m_is_lem() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "llenergymeasure", "--version"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0
+    assert done.stdout.startswith("lem ")

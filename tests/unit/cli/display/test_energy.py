@@ -1,0 +1,101 @@
+"""An estimate is called one at every number that is one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from llenergymeasure.cli.display.energy import energy_rows, origin, with_origin
+from llenergymeasure.domain.energy import DomainReading, EnergyMethod, EnergyScope
+from llenergymeasure.domain.metrics import EnergyMetrics
+
+
+def domain(name: str, method: EnergyMethod | None, joules: float | None, **more: Any) -> Any:
+    return DomainReading(name=name, scope=EnergyScope.MACHINE, method=method, joules=joules, **more)
+
+
+def metrics(**fields: Any) -> EnergyMetrics:
+    known = dict.fromkeys(("total_j", "partial_j", "estimated_j", "measured_share"))
+    return EnergyMetrics(**{**known, **fields})
+
+
+ESTIMATED = metrics(
+    total_j=12.0,
+    partial_j=12.0,
+    estimated_j=12.0,
+    measured_share=0.0,
+    headline="estimated",
+    domains=(
+        domain("cpu", EnergyMethod.ESTIMATED, 10.0, origin="CPU load model"),
+        domain("ram", EnergyMethod.ESTIMATED, 2.0, origin="5 W a DIMM"),
+    ),
+    j_per_output_token=0.5,
+    j_per_total_token=0.25,
+    j_per_request=4.0,
+    emissions_kg_co2=0.0012,
+    baseline_reason="no idle baseline was measured",
+)
+
+
+def test_every_number_of_an_estimate_says_so() -> None:
+    rows = [value for _, value in energy_rows(ESTIMATED) if any(c.isdigit() for c in value)]
+    assert len(rows) == 7
+    for value in rows:
+        assert "estimated" in value, value
+
+
+def test_measured_joules_stand_apart_from_estimated_ones() -> None:
+    mixed = metrics(
+        total_j=100.0,
+        partial_j=100.0,
+        estimated_j=25.0,
+        measured_share=0.8,
+        headline="measured",
+        uncertainty_j=1.5,
+        domains=(
+            domain("gpu", EnergyMethod.COUNTER, 100.0, uncertainty_j=1.5),
+            domain("ram", EnergyMethod.ESTIMATED, 25.0, origin="5 W a DIMM"),
+        ),
+    )
+    values = [value for _, value in energy_rows(mixed)]
+    assert values[0] == "100.0 J ± 1.500 J (measured)"
+    assert values[1] == "gpu: 100.0 J ± 1.500 J (measured by a counter)"
+    assert values[2] == "ram: 25.00 J (estimated, 5 W a DIMM)"
+    assert values[3] == "beside it 25.00 J (estimated); 80.0 % of all is measured"
+
+
+def test_a_lost_domain_leaves_a_dash_with_its_reason_and_a_partial_sum() -> None:
+    lost = metrics(
+        partial_j=40.0,
+        headline="measured",
+        reason="gpu:1 has no number",
+        domains=(
+            domain("gpu:0", EnergyMethod.COUNTER, 40.0),
+            domain("gpu:1", None, None, reason="the counter was reset"),
+        ),
+    )
+    values = [value for _, value in energy_rows(lost)]
+    assert values[0] == "\N{EN DASH}  (gpu:1 has no number)"
+    assert values[1] == "at least 40.00 J (measured), from part of it"
+    assert "gpu:1: \N{EN DASH}  (the counter was reset)" in values
+    assert dict(energy_rows(lost))["  per request"] == "\N{EN DASH}  (gpu:1 has no number)"
+
+
+def test_replayed_joules_are_never_called_measured() -> None:
+    replayed = metrics(
+        total_j=5.0,
+        partial_j=5.0,
+        headline="measured",
+        replayed=True,
+        domains=(domain("gpu", EnergyMethod.INTEGRATED, 5.0, origin="replayed constant 50 W"),),
+    )
+    text = " ".join(value for _, value in energy_rows(replayed))
+    assert "measured" not in text
+    assert origin(replayed) == "replayed"
+    assert "gpu: 5.000 J (replayed constant 50 W)" in text
+
+
+@pytest.mark.parametrize("text", ["\N{EN DASH}", "3 J"])
+def test_a_dash_has_no_origin(text: str) -> None:
+    assert ("estimated" in with_origin(text, ESTIMATED)) == (text != "\N{EN DASH}")

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from llenergymeasure.domain.energy import (
+    DomainReading,
+    EnergyMethod,
+    EnergyReading,
+    EnergyScope,
+)
+from llenergymeasure.orchestration import doctor
+from llenergymeasure.orchestration.backends import BackendEntry
+from llenergymeasure.orchestration.doctor import Check, CheckState, examine, worst
+from llenergymeasure.orchestration.doctor_energy import judged
+from llenergymeasure.orchestration.doctor_probe import Probe, probe_module
+
+
+@pytest.fixture
+def healthy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "probe_module", lambda name: Probe(version="1.0"))
+    monkeypatch.setattr(doctor, "try_energy_source", lambda: ("ok", "gpu counter", None))
+    monkeypatch.setattr(doctor, "nvml_gpus", tuple)
+
+
+def states(checks: list[Check]) -> dict[str, CheckState]:
+    return {check.name: check.state for check in checks}
+
+
+@pytest.mark.usefixtures("healthy")
+def test_a_healthy_machine_is_ready_and_nothing_is_written(tmp_path: Path) -> None:
+    checks = examine(tmp_path / "results", tmp_path / "state")
+    failed = [check for check in checks if check.state is CheckState.FAILED]
+    assert failed == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("healthy")
+def test_a_broken_engine_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    broken = Probe(error="ImportError: libcudart.so.12")
+    monkeypatch.setattr(
+        doctor, "probe_module", lambda name: broken if name == "torch" else Probe("1.0")
+    )
+    checks = examine(tmp_path, tmp_path)
+    assert states(checks)["torch"] is CheckState.FAILED
+    assert worst(checks) is CheckState.FAILED
+
+
+@pytest.mark.usefixtures("healthy")
+def test_a_folder_that_is_a_file_fails_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    checks = {c.name: c for c in examine(tmp_path / "file" / "results", tmp_path)}
+    assert checks["results folder"].state is CheckState.FAILED
+    assert "--results-dir" in str(checks["results folder"].hint)
+
+
+@pytest.mark.usefixtures("healthy")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission_fails(tmp_path: Path) -> None:
+    (tmp_path / "locked").mkdir(mode=0o500)
+    checks = states(examine(tmp_path / "locked", tmp_path))
+    assert checks["results folder"] is CheckState.FAILED
+
+
+@pytest.mark.usefixtures("healthy")
+def test_a_plugin_that_is_broken_is_a_warning_and_pytorch_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def entry(name: str) -> BackendEntry:
+        return BackendEntry("inference", name, "d", None, "", "broken", {}, "ImportError", "repair")
+
+    monkeypatch.setattr(doctor, "list_backends", lambda: [entry("odd"), entry("pytorch")])
+    checks = states(examine(tmp_path, tmp_path))
+    assert checks["backend odd"] is CheckState.WARNING
+    assert checks["backend pytorch"] is CheckState.FAILED
+    assert checks["inference backends"] is CheckState.FAILED
+
+
+def reading(*domains: tuple[str, EnergyMethod | None, float | None]) -> EnergyReading:
+    return EnergyReading(
+        backend="x",
+        domains=tuple(
+            DomainReading(
+                name=name,
+                scope=EnergyScope.MACHINE,
+                method=method,
+                joules=joules,
+                reason=None if joules is not None else "no permission",
+            )
+            for name, method, joules in domains
+        ),
+    )
+
+
+def test_what_a_reading_says_of_its_source() -> None:
+    counter, estimated = EnergyMethod.COUNTER, EnergyMethod.ESTIMATED
+    assert judged("x", reading(("gpu", counter, 1.0)))[0] == "ok"
+    assert judged("x", reading(("cpu", estimated, 1.0)))[0] == "warning"
+    assert judged("x", reading(("gpu", counter, 1.0), ("ram", estimated, 1.0)))[0] == "ok"
+    assert judged("x", reading(("gpu", counter, 1.0), ("gpu:1", None, None)))[0] == "warning"
+    state, detail, _ = judged("x", reading(("gpu", None, None)))
+    assert state == "failed"
+    assert "no permission" in detail
+
+
+def test_a_module_is_asked_in_a_process_of_its_own() -> None:
+    assert probe_module("json.decoder").error is None
+    error = probe_module("surely_not_installed").error
+    assert error is not None
+    assert "No module named" in error
+
+
+def test_a_module_that_hangs_or_dies_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sleepy.py").write_text("import time; time.sleep(60)")
+    (tmp_path / "deadly.py").write_text("import os; os.kill(os.getpid(), 9)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert "more than" in str(probe_module("sleepy", timeout_s=1.0).error)
+    assert "-9" in str(probe_module("deadly").error)
