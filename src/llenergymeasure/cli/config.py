@@ -5,37 +5,46 @@ from __future__ import annotations
 import click
 
 from llenergymeasure.cli.lazy import LazyGroup
-from llenergymeasure.cli.options import current, global_options
+from llenergymeasure.cli.options import current, global_options, layer_options
 
 COMMANDS = {
     "validate": ("llenergymeasure.cli.config:validate", "Check a config file."),
     "show": ("llenergymeasure.cli.config:show", "Show every value and its origin."),
+    "list": ("llenergymeasure.cli.config_files:list_configs", "List config files."),
+    "new": ("llenergymeasure.cli.config_files:new", "Write a config to start from."),
+    "schema": ("llenergymeasure.cli.config_files:schema", "Print the JSON Schema."),
+    "generate-grid": (
+        "llenergymeasure.cli.config_files:generate_grid",
+        "Write a config for each combination of values.",
+    ),
 }
 
 
 @click.group(cls=LazyGroup, commands_table=COMMANDS)
 @global_options
 def config() -> None:
-    """Check and show config files."""
+    """Check, show and make config files."""
 
 
 @click.command()
 @click.argument("file", metavar="FILE")
+@layer_options
 @global_options
-def validate(file: str) -> None:
+def validate(file: str, sets: tuple[str, ...], preset: str | None) -> None:
     """Check FILE: every problem is told with its line and key."""
     from llenergymeasure.cli.display.config import show_valid
     from llenergymeasure.config.loader import load
 
-    show_valid(file, load(file), current())
+    show_valid(file, load(file, sets=sets, preset=preset), current())
 
 
 @click.command()
 @click.argument("file", metavar="FILE")
+@layer_options
 @global_options
-def show(file: str) -> None:
+def show(file: str, sets: tuple[str, ...], preset: str | None) -> None:
     """Show what FILE comes to: every value, and where those come from that are not defaults."""
     from llenergymeasure.cli.display.config import show_resolved
     from llenergymeasure.config.loader import load
 
-    show_resolved(load(file), current())
+    show_resolved(load(file, sets=sets, preset=preset), current())

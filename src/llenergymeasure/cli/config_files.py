@@ -96,14 +96,14 @@ def schema(backend: str, energy: str, output: Path | None) -> None:
 def generate_grid(
     base: Path, vary: tuple[str, ...], output: Path, check_only: bool, strict: bool
 ) -> None:
-    r"""Write one config for each combination of values over the config BASE.
+    """Write one config for each combination of values over the config BASE.
 
     Points that are not valid are named and left out. Each new file extends BASE.
 
     \b
     Example:
       lem config generate-grid base.yaml --vary batch_size=1,8,32 --vary dtype=float32,bfloat16
-    """
+    """  # noqa: D301 - click reads \b as: keep these lines
     from llenergymeasure.cli.display.configs import show_grid
     from llenergymeasure.config.grid import expand, write_points
 

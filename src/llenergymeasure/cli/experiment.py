@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from llenergymeasure.cli.config_flags import config_flags
 from llenergymeasure.cli.options import GlobalOptions, current, global_options
 
 if TYPE_CHECKING:
@@ -15,40 +17,58 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("config", required=False, metavar="CONFIG")
+@click.argument("config", required=False, metavar="[CONFIG]")
 @click.option("--resume", "resume_id", metavar="ID", help="Finish an unfinished experiment.")
-@click.option("--cycles", type=click.IntRange(1, 1000), help="Measure so many times.")
+@click.option("--fresh", is_flag=True, help="Do not speak of unfinished runs of this config.")
 @click.option("--dry-run", is_flag=True, help="Check everything, run and write nothing.")
 @click.option("--no-aggregate", is_flag=True, help="Keep the raw results only.")
+@config_flags
 @global_options
 def experiment(
     config: str | None,
     resume_id: str | None,
-    cycles: int | None,
+    fresh: bool,
     dry_run: bool,
     no_aggregate: bool,
+    overrides: dict[str, Any],
+    sets: tuple[str, ...],
+    preset: str | None,
+    deprecated: list[str],
 ) -> None:
-    """Measure the config file CONFIG, or finish an experiment with --resume ID."""
+    """Measure the config file CONFIG, or a preset and a model, or finish with --resume ID.
+
+    \b
+    Examples:
+      lem experiment llama.yaml
+      lem experiment llama.yaml --set pytorch.batch_size=8 --cycles 3
+      lem experiment --preset quick-test --model builtin:tiny-llama
+      lem experiment --resume latest
+    """  # noqa: D301 - click reads \b as: keep these lines
     options = current()
     if resume_id is not None:
         given = {
             "CONFIG": config,
-            "--cycles": cycles,
             "--dry-run": dry_run,
             "--results-dir": options.results_dir,
+            "--set": sets,
+            "--preset": preset,
+            "--fresh": fresh,
+            "options for config keys": overrides,
         }
         _refuse(given)
         _resume(resume_id, options, aggregate=not no_aggregate)
         return
-    if config is None:
-        raise click.UsageError("Give a CONFIG file, or --resume ID.")
+    if config is None and "model_name" not in overrides:
+        raise click.UsageError("Give a CONFIG file, or --model (and --preset), or --resume ID.")
     if dry_run and no_aggregate:
         raise click.UsageError("--no-aggregate means nothing with --dry-run.")
-    loaded = _load(config, cycles, options)
+    if config is None:
+        overrides.setdefault("config_name", preset or "command-line")
+    loaded = _load(config, overrides, sets, preset, deprecated, options)
     if dry_run:
         _plan(loaded, options)
     else:
-        _run(loaded, options, aggregate=not no_aggregate)
+        _run(loaded, options, aggregate=not no_aggregate, fresh=fresh)
 
 
 def _refuse(given: Mapping[str, object]) -> None:
@@ -59,12 +79,19 @@ def _refuse(given: Mapping[str, object]) -> None:
         )
 
 
-def _load(config: str, cycles: int | None, options: GlobalOptions) -> LoadedConfig:
+def _load(
+    config: str | None,
+    overrides: dict[str, Any],
+    sets: tuple[str, ...],
+    preset: str | None,
+    deprecated: list[str],
+    options: GlobalOptions,
+) -> LoadedConfig:
     from llenergymeasure.cli.display.notices import show_warnings
     from llenergymeasure.config.loader import load
 
-    loaded = load(config, {} if cycles is None else {"num_cycles": cycles})
-    show_warnings(loaded.warnings, options)
+    loaded = load(config, overrides, sets=sets, preset=preset)
+    show_warnings([*deprecated, *loaded.warnings], options)
     return loaded
 
 
@@ -83,13 +110,13 @@ def _plan(loaded: LoadedConfig, options: GlobalOptions) -> None:
     show_plan(plan(loaded, chosen), options)
 
 
-def _run(loaded: LoadedConfig, options: GlobalOptions, *, aggregate: bool) -> None:
+def _run(loaded: LoadedConfig, options: GlobalOptions, *, aggregate: bool, fresh: bool) -> None:
     from llenergymeasure.cli.display.progress import progress_view
     from llenergymeasure.orchestration.runner import run
 
     chosen = _run_options(options, loaded.config.io.results_dir, aggregate=aggregate)
     with progress_view(options) as observer:
-        outcome = run(loaded, chosen, observer)
+        outcome = run(loaded, replace(chosen, fresh=fresh), observer)
     from llenergymeasure.cli.display.outcome import show_outcome
 
     show_outcome(outcome, options, chosen.results_dir)

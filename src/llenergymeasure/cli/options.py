@@ -23,10 +23,12 @@ class GlobalOptions:
     results_dir: str | None = None
 
     def chosen_results_dir(self, config: str | None = None) -> Path:
-        """The results folder: this option, then the config's, then the environment's."""
+        """The results folder: this option, the config's, the environment's, the user's."""
         from llenergymeasure.config.runtime_env import results_dir
+        from llenergymeasure.config.user_config import load_user_config
 
-        return results_dir(option=self.results_dir, config=config)
+        user, _ = load_user_config()
+        return results_dir(option=self.results_dir, config=config, user=user.results_dir)
 
 
 def current() -> GlobalOptions:
@@ -39,6 +41,15 @@ def global_options(command: F) -> F:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def layer_options(command: F) -> F:
+    """Attach what lies over a config file: ``--set`` and ``--preset``."""
+    sets = click.option(
+        "--set", "sets", multiple=True, metavar="KEY=VALUE", help="Set a config key; repeatable."
+    )
+    preset = click.option("--preset", metavar="NAME", help="Start from a preset.")
+    return sets(preset(command))
 
 
 def version_option(command: F) -> F:

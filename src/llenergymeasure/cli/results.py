@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from llenergymeasure.cli.lazy import LazyGroup
 from llenergymeasure.cli.options import current, global_options
+from llenergymeasure.cli.selecting import selection_options
+
+if TYPE_CHECKING:
+    from llenergymeasure.orchestration.selection import Selection
 
 COMMANDS = {
     "list": ("llenergymeasure.cli.results:list_results", "List experiments."),
     "show": ("llenergymeasure.cli.results:show_result", "Show one experiment."),
+    "export": ("llenergymeasure.cli.export:export", "Export results as a table."),
 }
 
 
 @click.group(cls=LazyGroup, commands_table=COMMANDS)
 @global_options
 def results() -> None:
-    """List and show results."""
+    """List, show and export results."""
 
 
 @click.command("list")
 @click.option(
     "--all", "everything", is_flag=True, help="Unfinished, failed and interrupted ones too."
 )
+@selection_options
 @global_options
-def list_results(everything: bool) -> None:
+def list_results(everything: bool, selection: Selection) -> None:
     """List the aggregated experiments, oldest first."""
     from llenergymeasure.cli.display.experiments import show_entries
     from llenergymeasure.config.runtime_env import state_dir
     from llenergymeasure.orchestration.inventory import Places, list_experiments
+    from llenergymeasure.orchestration.selection import selected
 
     options = current()
     places = Places(options.chosen_results_dir(), state_dir(), bool(options.results_dir))
-    entries = list_experiments(places, include_unfinished=True)
+    entries = selected(list_experiments(places, include_unfinished=True), selection)
     show_entries(entries, places, options, everything=everything)
 
 

@@ -10,8 +10,12 @@ from llenergymeasure.cli.options import global_options, version_option
 COMMANDS = {
     "experiment": ("llenergymeasure.cli.experiment:experiment", "Measure one config."),
     "aggregate": ("llenergymeasure.cli.aggregate:aggregate", "Aggregate measured experiments."),
-    "results": ("llenergymeasure.cli.results:results", "List and show results."),
-    "config": ("llenergymeasure.cli.config:config", "Check and show config files."),
+    "results": ("llenergymeasure.cli.results:results", "List, show and export results."),
+    "config": ("llenergymeasure.cli.config:config", "Check, show and make config files."),
+    "init": ("llenergymeasure.cli.init_cmd:init", "Set up lem for this folder."),
+    "presets": ("llenergymeasure.cli.listing:presets", "List the presets."),
+    "datasets": ("llenergymeasure.cli.listing:datasets", "List the prompt sets with a name."),
+    "gpus": ("llenergymeasure.cli.listing:gpus", "List the GPUs here."),
     "backends": ("llenergymeasure.cli.backends:backends", "List what can run and measure here."),
     "doctor": ("llenergymeasure.cli.doctor:doctor", "Check that this machine is ready."),
 }

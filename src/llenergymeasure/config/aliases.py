@@ -26,7 +26,7 @@ ALIASES: dict[KeyPath, KeyPath] = {
 
 
 SCHEMA_VERSION_KEY = "schema_version"
-# Configs of the described system say "3.0.0"; its keys are understood (docs/reference/compatibility).
+# Configs of the described system say "3.0.0"; docs/reference/compatibility.md has its keys.
 KNOWN_SCHEMA_VERSIONS = ("3.0.0", 1)
 
 

@@ -44,9 +44,17 @@ def find_configs(folder: Path) -> list[FoundConfig]:
     """
     if not folder.is_dir():
         read_document(folder / "config.yaml")
-    files = sorted(p for p in folder.rglob("*") if p.suffix in SUFFIXES and p.is_file())
+    files = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix in SUFFIXES and path.is_file() and not _hidden(path.relative_to(folder))
+    )
     found = (_described(path) for path in files[:MAX_FILES])
     return [config for config in found if config is not None]
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _described(path: Path) -> FoundConfig | None:
@@ -54,7 +62,8 @@ def _described(path: Path) -> FoundConfig | None:
         data = read_document(path).data
     except InvalidConfigError:
         return None
-    if not {"config_name", "model_name"} & set(data):
+    # A stored result has a config's name too, and an id.
+    if not {"config_name", "model_name"} & set(data) or "experiment_id" in data:
         return None
     names = [value if isinstance(value, str) else None for value in map(data.get, _NAMES)]
     try:

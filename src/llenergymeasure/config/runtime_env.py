@@ -45,10 +45,14 @@ def current_rank(env: Mapping[str, str] = os.environ) -> Rank:
 
 
 def results_dir(
-    *, option: str | None = None, config: str | None = None, env: Mapping[str, str] = os.environ
+    *,
+    option: str | None = None,
+    config: str | None = None,
+    user: str | None = None,
+    env: Mapping[str, str] = os.environ,
 ) -> Path:
-    """Where results go: the command line, then the config, then the environment, then default."""
-    chosen = option or config or env.get(RESULTS_DIR_ENV) or DEFAULT_RESULTS_DIR
+    """Where results go: command line, config, environment, the user's file, the default."""
+    chosen = option or config or env.get(RESULTS_DIR_ENV) or user or DEFAULT_RESULTS_DIR
     return Path(chosen).expanduser().resolve()
 
 

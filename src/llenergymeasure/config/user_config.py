@@ -8,6 +8,7 @@ dtype: bfloat16
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -62,3 +63,16 @@ def load_user_config() -> tuple[UserConfig, Document | None]:
         key[1:]: place for key, place in document.places.items() if key[0] == "defaults" and key[1:]
     }
     return config, Document(document.source, config.defaults, places)
+
+
+def user_file_text(results_dir: str, verbosity: str) -> str:
+    """The text of a user's file with these values."""
+    return (
+        "# Preferences of lem in this folder; made by: lem init\n"
+        f"results_dir: {json.dumps(results_dir)}\n"
+        f"verbosity: {verbosity}   # quiet, normal or verbose\n"
+        "\n"
+        "# Config values under those of every config file:\n"
+        "# defaults:\n"
+        "#   dtype: bfloat16\n"
+    )

@@ -45,11 +45,19 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Where files go, and whether to aggregate at the end."""
+    """Where files go, and what to do around the run.
+
+    Attributes:
+        results_dir: Folder of the results.
+        state_dir: Folder of the states.
+        aggregate: Aggregate at the end.
+        fresh: Do not name unfinished runs of the same config.
+    """
 
     results_dir: Path
     state_dir: Path
     aggregate: bool = True
+    fresh: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,7 +123,8 @@ def run(loaded: LoadedConfig, options: RunOptions, observer: ProgressObserver) -
     planned = plan(loaded, options)
     states = StateManager(options.state_dir)
     digest = config_hash(loaded.config)
-    _name_unfinished(states, digest, observer)
+    if not options.fresh:
+        _name_unfinished(states, digest, observer)
     state = states.create(
         config_name=loaded.config.config_name,
         config_hash=digest,

@@ -1,111 +1,109 @@
-"""Adding up energy readings of several processes and cycles, fail-closed.
-
-Device scope is summed, each device once a cycle. Machine scope counts once a host and cycle,
-however many processes read that host. A domain that is missing once is missing in the sum.
-"""
+"""Adding up the energy of several processes and cycles, fail-closed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from llenergymeasure.domain.energy import (
     DomainReading,
     EnergyMethod,
-    EnergyScope,
+    EnergyTotals,
     MeasurementWindow,
     total_energy,
 )
 from llenergymeasure.domain.experiment import RawProcessResult
 from llenergymeasure.domain.metrics import EnergyMetrics, InferenceMetrics, ratio
+from llenergymeasure.results.emissions import summed_emissions
+from llenergymeasure.results.energy_domains import kind
+from llenergymeasure.results.wording import told_by_cycle
 
 _NO_BASELINE = "no idle baseline was measured"
-_NOTHING_READ = "energy was not measured (energy.backend: none)"
+_OFF = "energy was not measured (energy.backend: none)"
+
+Headline = Literal["measured", "estimated"]
 
 
-def cycle_domains(raws: Sequence[RawProcessResult]) -> list[DomainReading]:
-    """The domains of one cycle, each counted once.
-
-    Of several processes that read the same domain, the lowest index with a number counts.
-    """
-    chosen: dict[tuple[str, ...], DomainReading] = {}
-    for raw in sorted(raws, key=lambda raw: raw.process_index):
-        for domain in raw.energy.domains:
-            key = _identity(domain, raw)
-            if key not in chosen or (chosen[key].joules is None and domain.joules is not None):
-                chosen[key] = domain
-    return list(chosen.values())
-
-
-def _identity(domain: DomainReading, raw: RawProcessResult) -> tuple[str, ...]:
-    if domain.scope is EnergyScope.MACHINE:
-        return ("machine", raw.environment.hostname, domain.name)
-    if domain.device_id is not None:
-        return ("device", domain.device_id, domain.name)
-    # Without an id two processes' devices cannot be told to be one, so each counts.
-    return ("process", str(raw.process_index), domain.name)
+def energy_off(raws: Iterable[RawProcessResult]) -> bool:
+    """Whether nobody was asked to measure energy."""
+    return all(raw.energy.backend == "none" and not raw.energy.domains for raw in raws)
 
 
 def energy_metrics(
-    cycles: Sequence[Sequence[DomainReading]],
+    domains: Mapping[int, Sequence[DomainReading]],
     raws: Sequence[RawProcessResult],
     inference: InferenceMetrics,
 ) -> EnergyMetrics:
-    """The energy of an experiment from its cycles' domains (see ``cycle_domains``)."""
-    readings = [domain for domains in cycles for domain in domains]
-    totals = total_energy(readings)
-    domains = merged_domains(cycles)
-    uncertainty = _sum_if_all(d.uncertainty_j for d in domains if d.joules is not None)
-    emissions, emissions_reason = _emissions(raws)
-    total = totals.total_j
+    """The energy of one or several cycles.
+
+    Args:
+        domains: What counts in each cycle (see ``energy_domains.counted_domains``).
+        raws: The results that they come from.
+        inference: The sums of these results, which the joules are divided by.
+    """
+    readings = [domain for of_cycle in domains.values() for domain in of_cycle]
+    merged = merged_domains(domains)
+    totals = _totals(readings, merged)
+    headline = _headline(readings)
+    uncertainty_j, uncertainty_reason = _uncertainty(merged, headline, totals.total_j)
+    emissions, emissions_reason = summed_emissions(raws, complete=not totals.missing)
     return EnergyMetrics(
-        total_j=total,
+        total_j=totals.total_j,
         partial_j=totals.partial_j,
         estimated_j=totals.estimated_j,
         measured_share=totals.measured_share,
         baseline_reason=_NO_BASELINE,
-        domains=tuple(domains),
-        boundary=tuple(sorted(f"{d.name}:{d.scope}:{d.method}" for d in domains if d.method)),
-        headline=_headline(readings),
-        uncertainty_j=None if total is None else uncertainty,
-        uncertainty_reason=None if uncertainty is not None else "no source gives an uncertainty",
-        reason=_why_no_total(readings, totals.missing),
+        domains=tuple(merged),
+        boundary=_boundary(readings, headline),
+        headline=headline,
+        uncertainty_j=uncertainty_j,
+        uncertainty_reason=uncertainty_reason,
+        reason=None if totals.total_j is not None else _why_no_total(merged, raws, readings),
         replayed=any(raw.energy.replayed for raw in raws),
-        j_per_output_token=ratio(total, inference.output_tokens),
-        j_per_total_token=ratio(total, inference.total_tokens),
-        j_per_request=ratio(total, inference.requests),
+        j_per_output_token=ratio(totals.total_j, inference.output_tokens),
+        j_per_total_token=ratio(totals.total_j, inference.total_tokens),
+        j_per_request=ratio(totals.total_j, inference.requests - inference.failed_requests),
         emissions_kg_co2=emissions,
         emissions_reason=emissions_reason,
     )
 
 
-def merged_domains(cycles: Sequence[Sequence[DomainReading]]) -> list[DomainReading]:
+def merged_domains(domains: Mapping[int, Sequence[DomainReading]]) -> list[DomainReading]:
     """One reading a domain over all cycles; without a number if it is missing in one of them."""
-    groups: dict[tuple[str, str, str | None], list[DomainReading]] = {}
-    for domains in cycles:
-        for domain in domains:
-            groups.setdefault((domain.name, domain.scope, domain.device_id), []).append(domain)
-    return [_merged(group) for group in groups.values()]
+    groups: dict[tuple[str, ...], list[tuple[int, DomainReading]]] = {}
+    for cycle, of_cycle in domains.items():
+        for domain in of_cycle:
+            named = domain.name if domain.device_id is None else kind(domain)
+            key = (named, domain.scope, domain.device_id or "")
+            groups.setdefault(key, []).append((cycle, domain))
+    return [_merged(group, len(domains)) for group in groups.values()]
 
 
-def _merged(group: Sequence[DomainReading]) -> DomainReading:
-    if len(group) == 1:
-        return group[0]
-    missing = [domain for domain in group if domain.joules is None]
-    methods = {domain.method for domain in group if domain.method is not None}
-    reason = next((domain.reason for domain in missing), None)
-    if len(methods) > 1:
-        reason = f"read by different methods in different cycles: {', '.join(sorted(methods))}"
-    whole = not missing and len(methods) == 1
-    return group[0].model_copy(
-        update={
-            "method": methods.pop() if whole else None,
-            "joules": sum(d.joules or 0.0 for d in group) if whole else None,
-            "uncertainty_j": _sum_if_all(d.uncertainty_j for d in group) if whole else None,
-            "expected": any(domain.expected for domain in group),
-            "reason": None if whole else reason,
-            "window": _joined([d.window for d in group if d.window is not None]),
-        }
+def _merged(group: Sequence[tuple[int, DomainReading]], cycles: int) -> DomainReading:
+    readings = [domain for _, domain in group]
+    if len(readings) == 1:
+        return readings[0]
+    methods = {domain.method for domain in readings if domain.joules is not None}
+    missing: dict[str, list[int]] = {}
+    for cycle, domain in group:
+        if domain.joules is None:
+            missing.setdefault(domain.reason or "unknown", []).append(cycle)
+    reason = told_by_cycle(missing, cycles) if missing else None
+    if len(methods) > 1 and not missing:
+        reason = f"read in different ways, which do not add up: {', '.join(sorted(str(m) for m in methods))}"
+    whole = reason is None
+    origins = dict.fromkeys(d.origin for d in readings if d.origin is not None)
+    return DomainReading(
+        name=readings[0].name,
+        scope=readings[0].scope,
+        method=methods.pop() if whole else None,
+        joules=sum(d.joules or 0.0 for d in readings) if whole else None,
+        uncertainty_j=_sum_if_all(d.uncertainty_j for d in readings) if whole else None,
+        origin="; ".join(origins) or None,
+        device_id=readings[0].device_id,
+        expected=any(domain.expected for domain in readings),
+        reason=reason,
+        window=_joined([d.window for d in readings if d.window is not None]),
     )
 
 
@@ -123,30 +121,73 @@ def _joined(windows: Sequence[MeasurementWindow]) -> MeasurementWindow | None:
     )
 
 
-def _headline(readings: Iterable[DomainReading]) -> Literal["measured", "estimated"] | None:
-    methods = {domain.method for domain in readings if domain.joules is not None}
-    if methods - {EnergyMethod.ESTIMATED}:
-        return "measured"
-    return "estimated" if methods else None
+def _totals(readings: Sequence[DomainReading], merged: Sequence[DomainReading]) -> EnergyTotals:
+    """The sums; no total where a part is missing, or is measured here and estimated there."""
+    totals = total_energy(readings)
+    void = {d.name for d in merged if d.expected and d.joules is None} | _mixed(readings)
+    missing = tuple(dict.fromkeys([*totals.missing, *sorted(void)]))
+    return totals.model_copy(
+        update={"total_j": None if missing else totals.total_j, "missing": missing}
+    )
 
 
-def _why_no_total(readings: Sequence[DomainReading], missing: Sequence[str]) -> str | None:
-    if not readings:
-        return _NOTHING_READ
-    if not missing:
-        return None if any(d.joules is not None for d in readings) else "no domain was found here"
-    reasons = {d.name: d.reason or "unknown" for d in readings if d.expected and d.joules is None}
-    return "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+def _mixed(readings: Iterable[DomainReading]) -> set[str]:
+    """Kinds of domain (all GPUs, say) that are measured in one part and estimated in another.
+
+    The headline would leave out the estimated part and yet be divided by all tokens.
+    """
+    ways: dict[tuple[str, str], set[Headline]] = {}
+    for domain in readings:
+        if domain.joules is not None:
+            ways.setdefault((domain.scope, kind(domain)), set()).add(_way(domain))
+    return {name for (_, name), found in ways.items() if len(found) > 1}
 
 
-def _emissions(raws: Sequence[RawProcessResult]) -> tuple[float | None, str | None]:
-    # A process without domains has nothing to emit (only one process reads a machine).
-    reading = [raw.energy for raw in raws if raw.energy.domains]
-    total = _sum_if_all(energy.emissions_kg_co2 for energy in reading)
-    if total is not None:
-        return total, None
-    reasons = [energy.emissions_reason for energy in reading if energy.emissions_reason]
-    return None, reasons[0] if reasons else "no source of emissions"
+def _way(domain: DomainReading) -> Headline:
+    return "estimated" if domain.method is EnergyMethod.ESTIMATED else "measured"
+
+
+def _headline(readings: Iterable[DomainReading]) -> Headline | None:
+    ways = {_way(domain) for domain in readings if domain.joules is not None}
+    if not ways:
+        return None
+    return "measured" if "measured" in ways else "estimated"
+
+
+def _boundary(readings: Iterable[DomainReading], headline: Headline | None) -> tuple[str, ...]:
+    """What the headline covers, as ``gpu:device:counter``."""
+    within = [d for d in readings if d.joules is not None and _way(d) == headline]
+    return tuple(sorted({f"{kind(d)}:{d.scope}:{d.method}" for d in within}))
+
+
+def _uncertainty(
+    merged: Sequence[DomainReading], headline: Headline | None, total_j: float | None
+) -> tuple[float | None, str | None]:
+    """The parts are added, not squared: they share their sensors, so errors do not cancel."""
+    if total_j is None:
+        return None, "there is no total"
+    within = [d for d in merged if d.joules is not None and _way(d) == headline]
+    silent = [d.name for d in within if d.uncertainty_j is None]
+    if silent:
+        return None, f"not known for {', '.join(silent)}"
+    return _sum_if_all(d.uncertainty_j for d in within), None
+
+
+def _why_no_total(
+    merged: Sequence[DomainReading],
+    raws: Sequence[RawProcessResult],
+    readings: Sequence[DomainReading],
+) -> str:
+    if energy_off(raws):
+        return _OFF
+    lost = [d for d in merged if d.joules is None and d.expected]
+    words = [f"{d.name}: {d.reason or 'unknown'}" for d in lost]
+    words += [
+        f"{name}: measured in one part and estimated in another"
+        for name in sorted(_mixed(readings))
+    ]
+    absent = [f"{d.name}: {d.reason or 'not here'}" for d in merged if d.joules is None]
+    return "; ".join(words or absent) or "the energy source found nothing to read"
 
 
 def _sum_if_all(values: Iterable[float | None]) -> float | None:

@@ -10,13 +10,13 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from llenergymeasure.domain.experiment import AggregatedResult, RawProcessResult
 from llenergymeasure.domain.metrics import InferenceMetrics, LatencyMetrics
 
 Row = dict[str, Any]
-ExportFormat = Literal["csv", "json", "parquet"]
+FORMATS = ("csv", "json", "parquet")
 
 _LATENCIES = ("e2e_ms", "ttft_ms", "itl_ms", "tpot_ms")
 _QUANTILES = ("mean", "p50", "p90", "p95", "p99", "min", "max", "n")
@@ -92,15 +92,21 @@ def process_row(raw: RawProcessResult) -> Row:
     return row
 
 
-def exported(rows: Sequence[Row], form: ExportFormat) -> bytes:
-    """Rows in a format; columns are the union over all rows, in the order of first sight."""
+def exported(rows: Sequence[Row], form: str) -> bytes:
+    """Rows in one of ``FORMATS``; columns are the union over all rows, in order of first sight.
+
+    Raises:
+        ValueError: There is no such format.
+    """
     columns = list(dict.fromkeys(name for row in rows for name in row))
     whole = [{name: row.get(name) for name in columns} for row in rows]
     if form == "json":
         return (json.dumps(whole, indent=2) + "\n").encode()
     if form == "csv":
         return _csv(columns, whole)
-    return _parquet(whole)
+    if form == "parquet":
+        return _parquet(whole)
+    raise ValueError(f"{form!r} is none of {', '.join(FORMATS)}")
 
 
 def flattened(data: Mapping[str, Any], prefix: str = "") -> Row:

@@ -1,0 +1,106 @@
+"""The options of ``lem experiment`` that stand for config keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from llenergymeasure.cli.options import layer_options
+
+# Old flag -> (parameter, key, what to write instead).
+_DEPRECATED = {
+    "--batch-size": ("batch_size", "{backend}.batch_size", "--set {backend}.batch_size={value}"),
+    "--precision": ("precision", "dtype", "--set dtype={value}"),
+    "--temperature": ("temperature", "decoder.temperature", "--set decoder.temperature={value}"),
+}
+
+_KEYS = {
+    "model": "model_name",
+    "backend": "backend",
+    "num_prompts": "num_prompts",
+    "max_tokens": "max_output_tokens",
+    "seed": "seed",
+    "cycles": "num_cycles",
+    "column": "prompts.column",
+    "split": "prompts.split",
+}
+
+_OPTIONS = (
+    click.option("-m", "--model", metavar="NAME", help="Model: folder, hub id or builtin:NAME."),
+    click.option("--backend", metavar="NAME", help="Inference engine (see: lem backends)."),
+    click.option("-d", "--dataset", metavar="NAME", help="Prompts of a dataset (lem datasets)."),
+    click.option("-p", "--prompts", metavar="FILE", help="Prompts of a text or JSONL file."),
+    click.option("--split", metavar="NAME", help="Split of the dataset."),
+    click.option("--column", metavar="NAME", help="Column that holds the prompts."),
+    click.option(
+        "-n",
+        "--num-prompts",
+        "--sample-size",
+        "num_prompts",
+        type=click.IntRange(1),
+        help="The first so many prompts.",
+    ),
+    click.option(
+        "--max-tokens",
+        "--max-output-tokens",
+        "max_tokens",
+        type=click.IntRange(1),
+        help="Output tokens at most.",
+    ),
+    click.option("--seed", type=click.IntRange(0), help="Seed of everything random."),
+    click.option("--cycles", type=click.IntRange(1, 1000), help="Measure so many times."),
+    click.option("-b", "--batch-size", type=click.IntRange(1), hidden=True),
+    click.option("--precision", hidden=True),
+    click.option("--temperature", type=float, hidden=True),
+)
+
+
+def config_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Attach the options; the command gets ``overrides``, ``sets``, ``preset``, ``deprecated``.
+
+    ``overrides`` maps dotted keys to values, ``deprecated`` holds a line for each old flag.
+    """
+
+    @wraps(command)
+    def with_overrides(*args: Any, **kwargs: Any) -> Any:
+        given = {name: kwargs.pop(name) for name in _PARAMETERS}
+        overrides, deprecated = _overrides(given)
+        return command(*args, overrides=overrides, deprecated=deprecated, **kwargs)
+
+    wrapped: Callable[..., Any] = with_overrides
+    for option in reversed(_OPTIONS):
+        wrapped = option(wrapped)
+    return layer_options(wrapped)
+
+
+_PARAMETERS = (
+    *_KEYS,
+    "dataset",
+    "prompts",
+    *(parameter for parameter, _, _ in _DEPRECATED.values()),
+)
+
+
+def _overrides(given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    overrides = {key: given[name] for name, key in _KEYS.items() if given[name] is not None}
+    if given["dataset"] and given["prompts"]:
+        raise click.UsageError("--dataset and --prompts are two sources; give one of them.")
+    if given["dataset"]:
+        overrides |= {"prompts.type": "huggingface", "prompts.dataset": given["dataset"]}
+    if given["prompts"]:
+        # A path on the command line starts from the working directory.
+        path = str(Path(given["prompts"]).expanduser().absolute())
+        overrides |= {"prompts.type": "file", "prompts.path": path}
+    deprecated = []
+    backend = given["backend"] or "pytorch"
+    for flag, (parameter, key, instead) in _DEPRECATED.items():
+        value = given[parameter]
+        if value is not None:
+            overrides[key.format(backend=backend)] = value
+            written = instead.format(backend=backend, value=value)
+            deprecated.append(f"{flag} is an old name; write {written}")
+    return overrides, deprecated

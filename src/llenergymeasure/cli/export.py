@@ -1,0 +1,78 @@
+"""``lem results export``: results as a table for other tools."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from llenergymeasure.cli.display.json_output import write_json
+from llenergymeasure.cli.display.notices import say
+from llenergymeasure.cli.options import current, global_options
+from llenergymeasure.cli.selecting import selection_options
+
+if TYPE_CHECKING:
+    from llenergymeasure.orchestration.selection import Selection
+
+
+@click.command("export")
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.option(
+    "-f",
+    "--format",
+    "form",
+    type=click.Choice(["csv", "json", "parquet"]),
+    help="Default: by the name of the output file, else csv.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File; else stdout.")
+@click.option("--raw", is_flag=True, help="One row for each process and cycle.")
+@selection_options
+@global_options
+def export(
+    ids: tuple[str, ...],
+    form: str | None,
+    output: Path | None,
+    raw: bool,
+    selection: Selection,
+) -> None:
+    """Export experiments as a table: all aggregated ones, or those of the given IDs.
+
+    Units stand in the column names. Missing values are empty cells, or null.
+    """
+    from llenergymeasure.cli.questions import may_replace
+    from llenergymeasure.config.runtime_env import state_dir
+    from llenergymeasure.durable import write_bytes
+    from llenergymeasure.orchestration.inventory import Places, find_experiment, list_experiments
+    from llenergymeasure.orchestration.selection import export_rows, selected
+    from llenergymeasure.results.exporters import exported
+
+    options = current()
+    chosen = _format(form, output, as_json=options.json)
+    places = Places(options.chosen_results_dir(), state_dir(), bool(options.results_dir))
+    entries = [find_experiment(text, places) for text in ids] if ids else list_experiments(places)
+    rows = export_rows(selected(entries, selection), raw=raw)
+    content = exported(rows, chosen)
+    if output is None:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        return
+    may_replace(output, options)
+    write_bytes(output, content)
+    if options.json:
+        write_json({"written": str(output), "rows": len(rows)})
+    if not options.quiet:
+        say(f"written: {output} ({len(rows)} rows)", options)
+
+
+def _format(form: str | None, output: Path | None, *, as_json: bool) -> str:
+    suffix = "" if output is None else output.suffix.removeprefix(".").lower()
+    chosen = form or (suffix if suffix in ("csv", "json", "parquet") else "csv")
+    if output is not None:
+        return chosen
+    if chosen == "parquet":
+        raise click.UsageError("Parquet is not text; name a file with --output.")
+    if as_json and form == "csv":
+        raise click.UsageError("--json promises JSON on stdout; use --output for a CSV file.")
+    return "json" if as_json else chosen

@@ -1,0 +1,73 @@
+"""``lem init``: look at what is here, ask, and write the user's file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from llenergymeasure.cli.display.json_output import write_json
+from llenergymeasure.cli.display.notices import say
+from llenergymeasure.cli.options import GlobalOptions, current, global_options
+from llenergymeasure.cli.questions import can_ask, may_replace
+
+VERBOSITIES = ("quiet", "normal", "verbose")
+
+
+@click.command()
+@click.option("--non-interactive", is_flag=True, help="Ask nothing: take options and defaults.")
+@click.option(
+    "--verbosity", type=click.Choice(VERBOSITIES), default="normal", help="How much lem says."
+)
+@global_options
+def init(non_interactive: bool, verbosity: str) -> None:
+    """Set up lem for this folder: writes .lem-config.yaml.
+
+    The file may also hold `defaults:`, config values that lie under every config file.
+    """
+    from llenergymeasure.config.user_config import USER_FILE, user_file_text
+    from llenergymeasure.constants import DEFAULT_RESULTS_DIR
+
+    options = current()
+    file = Path(USER_FILE)
+    if not non_interactive and not can_ask():
+        raise click.UsageError("There is no terminal to ask at; use --non-interactive.")
+    _show_what_is_here(options)
+    may_replace(file, options)
+    results_dir = options.results_dir or DEFAULT_RESULTS_DIR
+    if not non_interactive:
+        results_dir = click.prompt("Folder of the results", default=results_dir, err=True)
+        verbosity = click.prompt(
+            "How much should lem say", type=click.Choice(VERBOSITIES), default=verbosity, err=True
+        )
+    text = user_file_text(results_dir, verbosity)
+    from llenergymeasure.durable import write_text
+
+    write_text(file, text)
+    if options.json:
+        write_json({"written": str(file), "results_dir": results_dir, "verbosity": verbosity})
+    if not options.quiet:
+        say(f"written: {file}", options)
+        say("next: lem config new first.yaml, then lem experiment first.yaml", options)
+
+
+def _show_what_is_here(options: GlobalOptions) -> None:
+    if options.quiet:
+        return
+    import platform
+
+    from llenergymeasure.config.backend_detection import get_available_backends
+    from llenergymeasure.config.docker_detection import is_inside_docker
+    from llenergymeasure.config.registry import auto_energy_backends
+    from llenergymeasure.core.nvml import nvml_gpus
+
+    gpus = [gpu.name for gpu in nvml_gpus()]
+    lines = {
+        "Python": platform.python_version(),
+        "backends": ", ".join(get_available_backends()) or "none",
+        "energy": ", ".join(spec.name for spec in auto_energy_backends()) or "none",
+        "GPUs": ", ".join(gpus) or "none",
+        "container": "yes" if is_inside_docker() else "no",
+    }
+    for label, value in lines.items():
+        say(f"  {label:<10} {value}", options)

@@ -1,0 +1,68 @@
+"""``lem presets``, ``lem datasets``, ``lem gpus``: what there is to choose from."""
+
+from __future__ import annotations
+
+import click
+
+from llenergymeasure.cli.display.json_output import write_json
+from llenergymeasure.cli.display.notices import say
+from llenergymeasure.cli.options import current, global_options
+
+
+@click.command()
+@global_options
+def presets() -> None:
+    """List the presets: what each is for and what it sets."""
+    from llenergymeasure.config.flat import dotted_values
+    from llenergymeasure.config.presets import PRESETS
+
+    options = current()
+    if options.json:
+        write_json({n: {"for": text, "values": values} for n, (text, values) in PRESETS.items()})
+        return
+    for name, (purpose, values) in PRESETS.items():
+        say(f"{name}: {purpose}", options)
+        for key, value in dotted_values(values).items():
+            say(f"    {key}: {value}", options)
+    say("use one with: lem config new FILE --preset NAME, or 'preset: NAME' in a file", options)
+
+
+@click.command()
+@global_options
+def datasets() -> None:
+    """List the prompt sets that have a short name."""
+    from llenergymeasure.core.dataset_names import DATASETS
+
+    options = current()
+    if options.json:
+        write_json(dict(DATASETS))
+        return
+    from llenergymeasure.cli.display.console import console
+    from llenergymeasure.cli.display.tables import Column, print_table
+
+    columns = [Column("name"), Column("hub id"), Column("column", keep=4), Column("subset", keep=3)]
+    rows = [
+        [name, d.hub_id, d.column or "found by itself", d.subset or ""]
+        for name, d in DATASETS.items()
+    ]
+    print_table(console(), columns, rows)
+    say("use one with: prompts: {type: huggingface, dataset: NAME}", options)
+
+
+@click.command()
+@global_options
+def gpus() -> None:
+    """List the GPUs that NVIDIA's driver shows, and whether each counts its energy."""
+    from llenergymeasure.core.nvml import nvml_gpus
+
+    options = current()
+    found = nvml_gpus()
+    if options.json:
+        write_json(list(found))
+        return
+    if not found:
+        say("no NVIDIA GPU was found here (no driver, no device, or no permission)", options)
+        return
+    for index, gpu in enumerate(found):
+        counter = "energy counter" if gpu.counts_energy else "no energy counter"
+        say(f"{index}  {gpu.name}  ({counter})", options)

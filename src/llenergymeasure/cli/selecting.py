@@ -1,0 +1,59 @@
+"""The options that choose and order experiments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+
+
+def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Attach filters and sort options; the command gets them as one ``selection``."""
+
+    @click.option("--config", "config_", metavar="PATTERN", help="Only configs with such a name.")
+    @click.option("--model", metavar="PATTERN", help="Only such models, e.g. '*llama*'.")
+    @click.option("--backend", metavar="NAME", help="Only this backend.")
+    @click.option(
+        "--validity",
+        type=click.Choice(["valid", "degraded", "invalid"]),
+        help="Only results with this verdict.",
+    )
+    @click.option(
+        "--sort",
+        type=click.Choice(
+            [
+                "created",
+                "config",
+                "model",
+                "output_tokens_per_s",
+                "total_j",
+                "j_per_output_token",
+                "validity",
+            ]
+        ),
+        default="created",
+        show_default=True,
+        help="Sort by this.",
+    )
+    @click.option("--reverse", is_flag=True, help="Largest or newest first.")
+    @click.option("--limit", type=click.IntRange(1), help="At most so many.")
+    @wraps(command)
+    def with_selection(
+        *args: Any,
+        config_: str | None,
+        model: str | None,
+        backend: str | None,
+        validity: str | None,
+        sort: str,
+        reverse: bool,
+        limit: int | None,
+        **kwargs: Any,
+    ) -> Any:
+        from llenergymeasure.orchestration.selection import Selection
+
+        selection = Selection(config_, model, backend, validity, sort, reverse, limit)
+        return command(*args, selection=selection, **kwargs)
+
+    return with_selection
