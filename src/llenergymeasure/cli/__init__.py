@@ -20,12 +20,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = list(sys.argv[1:] if argv is None else argv)
     _never_fail_to_encode()
     try:
+        _read_dotenv()
         # Without standalone mode click returns the code of ctx.exit, and None otherwise.
         code = lem.main(args, prog_name="lem", standalone_mode=False)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one place that tells all
         return exit_code_of(error, args)
     return code if isinstance(code, int) else 0
+
+
+def _read_dotenv() -> None:
+    """Take variables from ``.env`` here; those that are set already win."""
+    import os
+
+    if os.path.isfile(".env"):  # noqa: PTH113 - pathlib costs a third of the start-up
+        from dotenv import load_dotenv
+
+        load_dotenv(".env", override=False)
 
 
 def _never_fail_to_encode() -> None:

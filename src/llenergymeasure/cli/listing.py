@@ -31,19 +31,25 @@ def presets() -> None:
 @global_options
 def datasets() -> None:
     """List the prompt sets that have a short name."""
-    from llenergymeasure.core.dataset_names import DATASETS
+    from llenergymeasure.core.dataset_names import KNOWN_DATASETS
 
     options = current()
     if options.json:
-        write_json(dict(DATASETS))
+        write_json(dict(KNOWN_DATASETS))
         return
     from llenergymeasure.cli.display.console import console
     from llenergymeasure.cli.display.tables import Column, print_table
 
-    columns = [Column("name"), Column("hub id"), Column("column", keep=4), Column("subset", keep=3)]
+    columns = [
+        Column("name"),
+        Column("hub id"),
+        Column("column", keep=4),
+        Column("split", keep=3),
+        Column("what it is", keep=5, wraps=True),
+    ]
     rows = [
-        [name, d.hub_id, d.column or "found by itself", d.subset or ""]
-        for name, d in DATASETS.items()
+        [name, known.hub_id, known.column, known.split, known.description]
+        for name, known in KNOWN_DATASETS.items()
     ]
     print_table(console(), columns, rows)
     say("use one with: prompts: {type: huggingface, dataset: NAME}", options)

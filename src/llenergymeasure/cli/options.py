@@ -32,8 +32,17 @@ class GlobalOptions:
 
 
 def current() -> GlobalOptions:
-    """The global options of the running command."""
-    return click.get_current_context().find_root().ensure_object(GlobalOptions)
+    """The global options of the running command; what is not given is as the user's file says."""
+    options = click.get_current_context().find_root().ensure_object(GlobalOptions)
+    if not options.quiet and not options.verbose:
+        from llenergymeasure.config.user_config import load_user_config
+
+        user, _ = load_user_config()
+        options.quiet = user.verbosity == "quiet"
+        if user.verbosity == "verbose":
+            options.verbose = 1
+            _show_log(1)
+    return options
 
 
 def global_options(command: F) -> F:
