@@ -1,7 +1,8 @@
 # make demo   a measured inference on this machine, from a fresh clone
 # make test   every test
 # make check  lint, format, types, import contracts
-# make docs-check, make bench: see CONTRIBUTING.md
+# make docs   the documentation site, in build/docs
+# make format, make bench: see CONTRIBUTING.md
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -11,7 +12,7 @@ CONSTRAINTS := constraints.txt
 TEST_WORKERS ?= 2
 
 .DELETE_ON_ERROR:
-.PHONY: demo test check format clean bench
+.PHONY: demo test check docs format clean bench
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -38,6 +39,10 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/python scripts/generate_docs.py --check
+	$(BIN)/sphinx-build --quiet --fail-on-warning --builder html docs build/docs
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .

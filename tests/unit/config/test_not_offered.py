@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import runpy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,3 +35,15 @@ def test_no_key_is_both_offered_and_not() -> None:
 def test_a_key_below_one_that_is_not_offered_has_its_reason() -> None:
     assert why_not_offered("traffic_simulation.mode") == NOT_OFFERED["traffic_simulation"]
     assert why_not_offered("traffic") is None
+
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+SCRIPT = runpy.run_path(str(ROOT / "scripts" / "generate_docs.py"))
+
+
+@pytest.mark.parametrize("key", SCRIPT["described_keys"]())
+def test_every_key_of_the_described_system_has_its_fate(key: str) -> None:
+    fate, _ = SCRIPT["fate_of"](key)
+    assert fate in ("accepted", "renamed", "refused")

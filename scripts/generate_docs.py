@@ -1,7 +1,7 @@
-"""Write what is derived from the parameters: docs/reference/config.md and the example configs.
+"""Write what is derived from the code: docs/reference/, the example config, the schema.
 
-python scripts/generate_config_docs.py           # write
-python scripts/generate_config_docs.py --check   # exit 1 if a file is stale
+python scripts/generate_docs.py           # write
+python scripts/generate_docs.py --check   # exit 1 if a file is stale
 """
 
 from __future__ import annotations
@@ -9,9 +9,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
+
+from llenergymeasure.cli.root import lem
+from llenergymeasure.config.aliases import ALIASES
 from llenergymeasure.config.introspection import (
     Parameter,
     get_backend_params,
@@ -19,7 +24,9 @@ from llenergymeasure.config.introspection import (
     get_universal_params,
     json_schema,
 )
+from llenergymeasure.config.not_offered import why_not_offered
 from llenergymeasure.config.presets import PRESETS
+from llenergymeasure.config.problems import dotted
 from llenergymeasure.config.registry import inference_backend
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,6 +52,8 @@ def generated() -> dict[Path, str]:
     return {
         ROOT / "docs" / "reference" / "config.md": reference(),
         ROOT / "configs" / "examples" / "pytorch_example.yaml": example(),
+        ROOT / "docs" / "reference" / "compatibility.md": compatibility(),
+        ROOT / "docs" / "reference" / "cli.md": cli_reference(),
         ROOT / "configs" / "schema.json": json.dumps(json_schema(), indent=2) + "\n",
     }
 
@@ -57,7 +66,7 @@ def reference() -> str:
     lines = [
         "# Configuration reference",
         "",
-        "Made by `scripts/generate_config_docs.py`; do not edit. How configs are put together:",
+        "Made by `scripts/generate_docs.py`; do not edit. How configs are put together:",
         "[configuration.md](../configuration.md).",
         "",
         "## Universal keys",
@@ -77,6 +86,71 @@ def reference() -> str:
         for name, (purpose, values) in PRESETS.items()
     ]
     return "\n".join(lines) + "\n"
+
+
+def described_keys() -> list[str]:
+    """The config keys of the described system, one a line."""
+    text = (ROOT / "tests" / "fixtures" / "described_keys.txt").read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def fate_of(key: str) -> tuple[str, str]:
+    """What becomes of an old key: accepted, renamed or refused, and the rest of the story."""
+    offered = [*get_universal_params(), *get_backend_params("pytorch")]
+    keys = {p.key for p in offered}
+    renamed = {dotted(old): dotted(new) for old, new in ALIASES.items()}
+    renamed |= {"dataset": "prompts", "schema_version": "(checked, then dropped)"}
+    top = key.split(".")[0]
+    if key in keys or any(name.startswith(f"{key}.") for name in keys):
+        help_text = next((p.help for p in offered if p.key == key), "A section.")
+        return "accepted", help_text
+    if key in renamed or top in renamed:
+        return "renamed", f"now `{renamed.get(key) or renamed[top]}`"
+    reason = why_not_offered(key)
+    if reason is not None:
+        return "refused", reason
+    return "unknown", "nothing is said of it"
+
+
+def compatibility() -> str:
+    lines = [
+        "# Configs of the described system",
+        "",
+        "Made by `scripts/generate_docs.py`; do not edit. Every key that such a config can",
+        "hold: `accepted` has its effect here, `renamed` works under its old name and says its new",
+        "one, `refused` is an error that gives the reason. Nothing is accepted and ignored.",
+        "",
+        "| key | | |",
+        "|---|---|---|",
+    ]
+    lines += [f"| `{key}` | {fate_of(key)[0]} | {fate_of(key)[1]} |" for key in described_keys()]
+    return "\n".join(lines) + "\n"
+
+
+def cli_reference() -> str:
+    lines = [
+        "# Command reference",
+        "",
+        "Made by `scripts/generate_docs.py`; do not edit. Exit codes: 0 done, 1 the run",
+        "failed (or the hub or the engine cannot be reached), 2 the input is wrong, 130 interrupted.",
+    ]
+    for path, command in commands(lem, ("lem",)):
+        context = click.Context(command, info_name=" ".join(path), max_content_width=90)
+        context.terminal_width = 90
+        text = command.get_help(context)
+        lines += ["", f"## `{' '.join(path)}`", "", "```text", text, "```"]
+    return "\n".join(lines) + "\n"
+
+
+def commands(group: click.Command, path: tuple[str, ...]) -> Iterator[Any]:
+    """The group, and every command in it, with the words that call it."""
+    yield path, group
+    if isinstance(group, click.Group):
+        context = click.Context(group)
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            assert command is not None
+            yield from commands(command, (*path, name))
 
 
 def table(parameters: list[Parameter]) -> list[str]:
@@ -101,7 +175,7 @@ def allowed(parameter: Parameter) -> str:
 def example() -> str:
     lines = [
         "# Every key of a PyTorch experiment with its default. Made by",
-        "# scripts/generate_config_docs.py; copy it, keep what you change.",
+        "# scripts/generate_docs.py; copy it, keep what you change.",
         "# yaml-language-server: $schema=../schema.json",
         "",
     ]
