@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
-from llenergymeasure.domain.energy import DomainReading, total_energy
+from llenergymeasure.constants import BUILTIN_MODEL_PREFIX
+from llenergymeasure.domain.energy import DomainReading
 from llenergymeasure.domain.experiment import (
     AggregatedResult,
     Cycles,
@@ -26,13 +27,13 @@ from llenergymeasure.domain.metrics import (
     InferenceMetrics,
     inference_from_counts,
     latency_metrics,
-    ratio,
 )
 from llenergymeasure.domain.statistics import cycle_stats
 from llenergymeasure.domain.trace import RequestTrace
 from llenergymeasure.domain.validity import judge
 from llenergymeasure.exceptions import StorageError
-from llenergymeasure.results.energy_sums import cycle_domains, energy_metrics
+from llenergymeasure.results.energy_domains import counted_domains
+from llenergymeasure.results.energy_sums import energy_metrics, sum_if_all
 from llenergymeasure.results.reasons import cycle_reasons, experiment_reasons
 
 Traces = Mapping[tuple[int, int], Sequence[RequestTrace]]
@@ -48,6 +49,8 @@ def aggregate(
     config: Mapping[str, Any],
     provenance: Mapping[str, Any],
     created_at: datetime,
+    status: ExperimentStatus = ExperimentStatus.AGGREGATED,
+    aggregated_at: datetime | None = None,
 ) -> AggregatedResult:
     """Combine the results of one experiment.
 
@@ -58,25 +61,26 @@ def aggregate(
         config: The resolved config.
         provenance: Where each given value of it comes from.
         created_at: When the experiment was created.
+        status: Where the experiment stands with this aggregate.
+        aggregated_at: The time to note; now if it is None.
 
     Raises:
-        StorageError: There are no results, or they do not belong together.
+        StorageError: There are no results, requests are missing, or they do not belong together.
     """
     raws = sorted(raws, key=lambda raw: (raw.cycle, raw.process_index))
-    _check_same(raws)
+    _check_belongs_together(raws, traces)
     by_cycle = _grouped(raws)
-    domains = {cycle: cycle_domains(group) for cycle, group in by_cycle.items()}
+    domains = counted_domains(by_cycle)
     inference = _summed([_cycle_inference(group) for group in by_cycle.values()])
-    energy = energy_metrics(list(domains.values()), raws, inference)
-    pooled = [trace for raw in raws for trace in traces[raw.cycle, raw.process_index]]
+    energy = energy_metrics(domains, raws, inference)
     values = [_cycle_values(c, group, domains[c], traces) for c, group in by_cycle.items()]
     first = raws[0]
     return AggregatedResult(
         experiment_id=first.experiment_id,
         config_name=first.config_name,
-        status=ExperimentStatus.AGGREGATED,
+        status=status,
         created_at=created_at,
-        aggregated_at=datetime.now(UTC),
+        aggregated_at=aggregated_at or datetime.now(UTC),
         model=first.model,
         backend=first.backend,
         environment=first.environment,
@@ -86,11 +90,11 @@ def aggregate(
         warmup=first.warmup,
         metrics=Metrics(
             inference=inference,
-            latency=latency_metrics(pooled),
+            latency=latency_metrics(_pooled(raws, traces)),
             energy=energy,
             compute=_compute(by_cycle),
         ),
-        validity=judge(experiment_reasons(by_cycle, domains, planned_cycles)),
+        validity=judge(experiment_reasons(by_cycle, inference, energy, planned_cycles)),
         cycles=Cycles(
             n=len(by_cycle),
             values=tuple(values),
@@ -100,16 +104,16 @@ def aggregate(
     )
 
 
-def _check_same(raws: Sequence[RawProcessResult]) -> None:
+def _check_belongs_together(raws: Sequence[RawProcessResult], traces: Traces) -> None:
     if not raws:
         raise StorageError("there are no results to aggregate")
     first = raws[0]
     same: dict[str, Callable[[RawProcessResult], object]] = {
         "experiments": lambda raw: raw.experiment_id,
         "backends": lambda raw: (raw.backend.name, raw.backend.version),
-        "models": lambda raw: (raw.model.name, raw.model.revision, raw.model.parameters),
-        "prompts": lambda raw: raw.prompts.used_sha256,
+        "models": lambda raw: (raw.model.name, _weights(raw), raw.model.parameters),
         "dtypes": lambda raw: raw.model.dtype,
+        "prompts": lambda raw: raw.prompts.used_sha256,
     }
     for what, of in same.items():
         different = {str(of(raw)) for raw in raws}
@@ -119,6 +123,20 @@ def _check_same(raws: Sequence[RawProcessResult]) -> None:
                 f"({', '.join(sorted(different))}), so they do not belong together",
                 hint="measure again in one environment",
             )
+    keys = [(raw.cycle, raw.process_index) for raw in raws]
+    for cycle, index in keys:
+        what = f"cycle {cycle}, process {index} of {first.experiment_id}"
+        if keys.count((cycle, index)) > 1:
+            raise StorageError(f"there is more than one result of {what}")
+        if (cycle, index) not in traces:
+            raise StorageError(f"there are no requests of {what}")
+
+
+def _weights(raw: RawProcessResult) -> str | None:
+    """What tells two models of one name apart. A built-in is the same in every user's cache."""
+    if raw.model.name.startswith(BUILTIN_MODEL_PREFIX):
+        return None
+    return raw.model.revision or raw.model.path
 
 
 def _grouped(raws: Sequence[RawProcessResult]) -> dict[int, list[RawProcessResult]]:
@@ -156,6 +174,10 @@ def _summed(
     )
 
 
+def _pooled(raws: Sequence[RawProcessResult], traces: Traces) -> list[RequestTrace]:
+    return [trace for raw in raws for trace in traces[raw.cycle, raw.process_index]]
+
+
 def _cycle_values(
     cycle: int,
     group: Sequence[RawProcessResult],
@@ -163,31 +185,38 @@ def _cycle_values(
     traces: Traces,
 ) -> CycleValues:
     inference = _cycle_inference(group)
-    totals = total_energy(domains)
-    pooled = [trace for raw in group for trace in traces[cycle, raw.process_index]]
-    e2e = latency_metrics(pooled).e2e_ms
+    energy = energy_metrics({cycle: domains}, group, inference)
+    e2e = latency_metrics(_pooled(group, traces)).e2e_ms
     return CycleValues(
         cycle=cycle,
         duration_s=inference.duration_s,
         input_tokens=inference.input_tokens,
         output_tokens=inference.output_tokens,
         output_tokens_per_s=inference.output_tokens_per_s,
-        total_j=totals.total_j,
-        partial_j=totals.partial_j,
-        j_per_output_token=ratio(totals.total_j, inference.output_tokens),
+        total_j=energy.total_j,
+        partial_j=energy.partial_j,
+        j_per_output_token=energy.j_per_output_token,
         e2e_ms_mean=None if e2e is None else e2e.mean,
-        validity=judge(cycle_reasons(group, domains)),
+        validity=judge(cycle_reasons(cycle, group, inference, energy)),
     )
 
 
 def _compute(by_cycle: Mapping[int, Sequence[RawProcessResult]]) -> ComputeMetrics:
     """Peak memory: the sum over the processes of a cycle, the largest of all cycles."""
-    groups = list(by_cycle.values())
-    peaks = [[raw.compute.peak_memory_bytes for raw in group] for group in groups]
-    whole = [sum(p for p in peak if p is not None) for peak in peaks if None not in peak]
-    first = groups[0][0].compute
-    return first.model_copy(
-        update={"peak_memory_bytes": max(whole) if len(whole) == len(peaks) else None}
+    parts = [[raw.compute for raw in group] for group in by_cycle.values()]
+    every = [part for group in parts for part in group]
+    peaks = [sum_if_all(part.peak_memory_bytes for part in group) for group in parts]
+    flops = sum_if_all(part.flops_total for part in every)
+    known = [peak for peak in peaks if peak is not None]
+    peak = max(known) if len(known) == len(peaks) else None
+    return ComputeMetrics(
+        model_parameters=every[0].model_parameters,
+        peak_memory_bytes=None if peak is None else int(peak),
+        peak_memory_source=None if peak is None else every[0].peak_memory_source,
+        flops_total=flops,
+        flops_reason=None
+        if flops is not None
+        else next((part.flops_reason for part in every if part.flops_reason), None),
     )
 
 

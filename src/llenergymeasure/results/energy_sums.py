@@ -80,17 +80,20 @@ def merged_domains(domains: Mapping[int, Sequence[DomainReading]]) -> list[Domai
 
 
 def _merged(group: Sequence[tuple[int, DomainReading]], cycles: int) -> DomainReading:
+    # A host that has no such domain takes nothing from those that have one.
+    group = [(c, d) for c, d in group if d.expected or d.joules is not None] or group
     readings = [domain for _, domain in group]
-    if len(readings) == 1:
+    if len(readings) == 1 and (cycles == 1 or readings[0].joules is not None):
         return readings[0]
-    methods = {domain.method for domain in readings if domain.joules is not None}
+    methods = {d.method for d in readings if d.joules is not None and d.method is not None}
     missing: dict[str, list[int]] = {}
     for cycle, domain in group:
         if domain.joules is None:
             missing.setdefault(domain.reason or "unknown", []).append(cycle)
     reason = told_by_cycle(missing, cycles) if missing else None
     if len(methods) > 1 and not missing:
-        reason = f"read in different ways, which do not add up: {', '.join(sorted(str(m) for m in methods))}"
+        names = ", ".join(sorted(methods))
+        reason = f"read in different ways, which do not add up: {names}"
     whole = reason is None
     origins = dict.fromkeys(d.origin for d in readings if d.origin is not None)
     return DomainReading(
@@ -98,7 +101,7 @@ def _merged(group: Sequence[tuple[int, DomainReading]], cycles: int) -> DomainRe
         scope=readings[0].scope,
         method=methods.pop() if whole else None,
         joules=sum(d.joules or 0.0 for d in readings) if whole else None,
-        uncertainty_j=_sum_if_all(d.uncertainty_j for d in readings) if whole else None,
+        uncertainty_j=sum_if_all(d.uncertainty_j for d in readings) if whole else None,
         origin="; ".join(origins) or None,
         device_id=readings[0].device_id,
         expected=any(domain.expected for domain in readings),
@@ -170,7 +173,7 @@ def _uncertainty(
     silent = [d.name for d in within if d.uncertainty_j is None]
     if silent:
         return None, f"not known for {', '.join(silent)}"
-    return _sum_if_all(d.uncertainty_j for d in within), None
+    return sum_if_all(d.uncertainty_j for d in within), None
 
 
 def _why_no_total(
@@ -190,7 +193,8 @@ def _why_no_total(
     return "; ".join(words or absent) or "the energy source found nothing to read"
 
 
-def _sum_if_all(values: Iterable[float | None]) -> float | None:
+def sum_if_all(values: Iterable[float | None]) -> float | None:
+    """The sum, or None if a part is not known or there is none."""
     known = list(values)
     if not known or any(value is None for value in known):
         return None

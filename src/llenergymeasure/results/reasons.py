@@ -2,78 +2,122 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from llenergymeasure.domain.energy import DomainReading, EnergyMethod
 from llenergymeasure.domain.experiment import RawProcessResult
+from llenergymeasure.domain.metrics import EnergyMetrics, InferenceMetrics
 from llenergymeasure.domain.validity import Reason, ReasonCode
+from llenergymeasure.results.energy_sums import energy_off
+from llenergymeasure.results.wording import told_by_cycle
+
+# These are about sums; what a part said of itself under one of them is not repeated.
+_OF_SUMS = frozenset(
+    {
+        ReasonCode.ESTIMATE_ONLY,
+        ReasonCode.ENERGY_OFF,
+        ReasonCode.ENERGY_UNAVAILABLE,
+        ReasonCode.FAILED_REQUESTS,
+        ReasonCode.ALL_REQUESTS_FAILED,
+        ReasonCode.INCOMPLETE,
+    }
+)
 
 
 def cycle_reasons(
-    raws: Sequence[RawProcessResult], domains: Sequence[DomainReading]
+    cycle: int,
+    raws: Sequence[RawProcessResult],
+    inference: InferenceMetrics,
+    energy: EnergyMetrics,
 ) -> list[Reason]:
-    """The reasons of one cycle."""
-    own = [reason for raw in raws for reason in raw.reasons]
-    derived = (_missing_processes(raws), _unanswered(raws), *_energy(domains))
-    return [*own, *(reason for reason in derived if reason is not None)]
+    """The reasons of one cycle, each code once."""
+    return _reasons({cycle: raws}, inference, energy, missing_cycles=())
 
 
 def experiment_reasons(
     by_cycle: Mapping[int, Sequence[RawProcessResult]],
-    domains: Mapping[int, Sequence[DomainReading]],
+    inference: InferenceMetrics,
+    energy: EnergyMetrics,
     planned_cycles: int,
 ) -> list[Reason]:
     """The reasons of all cycles, each code once, saying which cycles it is about."""
+    missing = [cycle for cycle in range(1, planned_cycles + 1) if cycle not in by_cycle]
+    return _reasons(by_cycle, inference, energy, missing_cycles=missing)
+
+
+def _reasons(
+    by_cycle: Mapping[int, Sequence[RawProcessResult]],
+    inference: InferenceMetrics,
+    energy: EnergyMetrics,
+    missing_cycles: Sequence[int],
+) -> list[Reason]:
+    own = _own(by_cycle)
+    raws = [raw for group in by_cycle.values() for raw in group]
+    derived = (
+        _incomplete(by_cycle, missing_cycles),
+        _unanswered(inference),
+        _energy(energy, raws),
+        _replayed(energy),
+    )
+    told = {reason.code for reason in own}
+    return [*own, *(reason for reason in derived if reason and reason.code not in told)]
+
+
+def _own(by_cycle: Mapping[int, Sequence[RawProcessResult]]) -> list[Reason]:
+    """What the parts say, one reason a code."""
     details: dict[ReasonCode, dict[str, list[int]]] = {}
     for cycle, raws in by_cycle.items():
-        for reason in cycle_reasons(raws, domains[cycle]):
-            cycles = details.setdefault(reason.code, {}).setdefault(reason.detail, [])
-            if cycle not in cycles:
-                cycles.append(cycle)
-    reasons = [
-        Reason(code=code, detail=_told(by_detail, len(by_cycle)))
+        for raw in raws:
+            for reason in raw.reasons:
+                details.setdefault(reason.code, {}).setdefault(reason.detail, []).append(cycle)
+    return [
+        Reason(code=code, detail=told_by_cycle(by_detail, len(by_cycle)))
         for code, by_detail in details.items()
+        if code not in _OF_SUMS
     ]
-    if len(by_cycle) < planned_cycles:
-        detail = f"{len(by_cycle)} of {planned_cycles} planned cycles are there"
-        reasons.append(Reason(code=ReasonCode.INCOMPLETE, detail=detail))
-    return reasons
 
 
-def _told(by_detail: Mapping[str, Sequence[int]], cycles: int) -> str:
-    if len(by_detail) == 1 and cycles == len(next(iter(by_detail.values()))):
-        return next(iter(by_detail))
-    return "; ".join(
-        f"cycle {', '.join(map(str, which))}: {detail}" for detail, which in by_detail.items()
-    )
-
-
-def _missing_processes(raws: Sequence[RawProcessResult]) -> Reason | None:
-    expected = max(raw.process_count for raw in raws)
-    if len(raws) >= expected:
+def _incomplete(
+    by_cycle: Mapping[int, Sequence[RawProcessResult]], missing_cycles: Sequence[int]
+) -> Reason | None:
+    words = []
+    if missing_cycles:
+        numbers = ", ".join(map(str, missing_cycles))
+        words.append(f"not measured: cycle{'s' if len(missing_cycles) > 1 else ''} {numbers}")
+    absent: dict[str, list[int]] = {}
+    for cycle, raws in by_cycle.items():
+        expected = max(raw.process_count for raw in raws)
+        lost = sorted(set(range(expected)) - {raw.process_index for raw in raws})
+        if lost:
+            detail = f"no result of process {', '.join(map(str, lost))} of {expected}"
+            absent.setdefault(detail, []).append(cycle)
+    if absent:
+        words.append(told_by_cycle(absent, len(by_cycle)))
+    if not words:
         return None
-    detail = f"{len(raws)} of {expected} processes gave a result"
-    return Reason(code=ReasonCode.INCOMPLETE, detail=detail)
+    return Reason(code=ReasonCode.INCOMPLETE, detail="; ".join(words))
 
 
-def _unanswered(raws: Iterable[RawProcessResult]) -> Reason | None:
-    counts = [(raw.inference.failed_requests, raw.inference.requests) for raw in raws]
-    failed, requests = (sum(column) for column in zip(*counts, strict=True))
+def _unanswered(inference: InferenceMetrics) -> Reason | None:
+    failed, requests = inference.failed_requests, inference.requests
     if not failed:
         return None
     code = ReasonCode.ALL_REQUESTS_FAILED if failed == requests else ReasonCode.FAILED_REQUESTS
     return Reason(code=code, detail=f"{failed} of {requests} requests have no answer")
 
 
-def _energy(domains: Sequence[DomainReading]) -> list[Reason]:
-    if not domains:
-        return [Reason(code=ReasonCode.ENERGY_OFF, detail="energy.backend is none: no joules")]
-    missing = [d for d in domains if d.expected and d.joules is None]
-    if missing:
-        words = "; ".join(f"{d.name}: {d.reason or 'unknown'}" for d in missing)
-        return [Reason(code=ReasonCode.ENERGY_UNAVAILABLE, detail=words)]
-    methods = {d.method for d in domains if d.joules is not None}
-    if methods == {EnergyMethod.ESTIMATED}:
+def _energy(energy: EnergyMetrics, raws: Sequence[RawProcessResult]) -> Reason | None:
+    if energy_off(raws):
+        return Reason(code=ReasonCode.ENERGY_OFF, detail="energy.backend is none: no joules")
+    if energy.total_j is None:
+        return Reason(code=ReasonCode.ENERGY_UNAVAILABLE, detail=energy.reason or "unknown")
+    if energy.headline == "estimated":
         detail = "no counter was read here, all joules come from a model of the hardware"
-        return [Reason(code=ReasonCode.ESTIMATE_ONLY, detail=detail)]
-    return []
+        return Reason(code=ReasonCode.ESTIMATE_ONLY, detail=detail)
+    return None
+
+
+def _replayed(energy: EnergyMetrics) -> Reason | None:
+    if not energy.replayed:
+        return None
+    detail = "the joules come from a recording or a formula, not from this machine"
+    return Reason(code=ReasonCode.ENERGY_REPLAYED, detail=detail)

@@ -1,0 +1,32 @@
+"""Saying in one line what happened in which cycles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+# Beyond this many different details one of them stands for the rest.
+_MAX_DETAILS = 3
+
+
+def told_by_cycle(details: Mapping[str, Sequence[int]], cycles: int) -> str:
+    """Join details, each with its cycles; without them where one detail holds for all cycles.
+
+    Args:
+        details: In which cycles each detail was seen.
+        cycles: How many cycles there are.
+    """
+    if len(details) == 1:
+        ((detail, where),) = details.items()
+        return detail if len(set(where)) == cycles else f"{_cycles(where)}: {detail}"
+    if cycles == 1:
+        return "; ".join(details)
+    if len(details) <= _MAX_DETAILS:
+        return "; ".join(f"{_cycles(where)}: {detail}" for detail, where in details.items())
+    everywhere = [cycle for where in details.values() for cycle in where]
+    first, where = next(iter(details.items()))
+    return f"{_cycles(everywhere)}, for instance {_cycles(where)}: {first}"
+
+
+def _cycles(where: Sequence[int]) -> str:
+    numbers = sorted(set(where))
+    return f"cycle{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
