@@ -69,6 +69,8 @@ class EnergyMetrics(Record):
     """Energy of the measured window, in J (see ``domain.energy`` for how it adds up).
 
     ``marginal_j`` (total minus idle baseline) needs a baseline; it is None while there is none.
+    ``boundary`` names what ``total_j`` covers. ``j_per_request`` divides by the answered requests:
+    a failed one must not make the rest look cheaper.
     """
 
     total_j: float | None

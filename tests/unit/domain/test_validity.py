@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llenergymeasure.domain.validity import Reason, ReasonCode, ValidityStatus, judge
+
+EXPECTED = {
+    ReasonCode.ESTIMATE_ONLY: ValidityStatus.DEGRADED,
+    ReasonCode.ENERGY_OFF: ValidityStatus.VALID,
+    ReasonCode.ENERGY_UNAVAILABLE: ValidityStatus.INVALID,
+    ReasonCode.ENERGY_REPLAYED: ValidityStatus.DEGRADED,
+    ReasonCode.WINDOW_TOO_SHORT: ValidityStatus.DEGRADED,
+    ReasonCode.CPU_CONTENTION: ValidityStatus.DEGRADED,
+    ReasonCode.LOAD_UNKNOWN: ValidityStatus.DEGRADED,
+    ReasonCode.FAILED_REQUESTS: ValidityStatus.DEGRADED,
+    ReasonCode.ALL_REQUESTS_FAILED: ValidityStatus.INVALID,
+    ReasonCode.PROMPTS_TRUNCATED: ValidityStatus.VALID,
+    ReasonCode.WARMUP_OFF: ValidityStatus.VALID,
+    ReasonCode.INCOMPLETE: ValidityStatus.DEGRADED,
+}
+REASONS = st.builds(Reason, code=st.sampled_from(list(EXPECTED)), detail=st.sampled_from("ab"))
+WORST = list(ValidityStatus)
+
+
+@pytest.mark.parametrize("code", EXPECTED)
+def test_each_code_has_its_weight(code: ReasonCode) -> None:
+    assert judge([Reason(code=code, detail="x")]).status is EXPECTED[code]
+
+
+def test_no_reason_is_valid() -> None:
+    assert judge([]).status is ValidityStatus.VALID
+
+
+@settings(deadline=None)
+@given(st.lists(REASONS, max_size=8))
+def test_the_worst_reason_decides_and_none_is_lost_or_repeated(reasons: list[Reason]) -> None:
+    verdict = judge(reasons)
+    worst = max((WORST.index(EXPECTED[r.code]) for r in reasons), default=0)
+    assert verdict.status is WORST[worst]
+    assert set(verdict.reasons) == set(reasons)
+    assert len(verdict.reasons) == len(set(reasons))
