@@ -1,4 +1,4 @@
-"""Finding a model on the hub: one directory on this disk, or one clear error within seconds.
+"""Models and datasets of the hub: a directory on this disk, or one clear error within seconds.
 
 huggingface_hub itself honours HF_HOME, HF_TOKEN, HF_HUB_OFFLINE and HF_ENDPOINT. Texts of its
 errors are not repeated, since a server may put anything into them.
@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import logging
 import queue
+import re
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from llenergymeasure.core.quiet import quieten_hub
-from llenergymeasure.exceptions import HubUnreachableError, ModelNotFoundError, StorageError
+from llenergymeasure.exceptions import (
+    HubUnreachableError,
+    LLEnergyMeasureError,
+    ModelNotFoundError,
+    PromptSourceError,
+    StorageError,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -30,15 +38,20 @@ _PICKLED = "*.bin"
 _IGNORE = ["*/*", "consolidated*", "training_args.bin"]
 
 _ACCESS_HINT = (
-    "check the name; if the model is private or gated, accept its licence on its page and set "
+    "check the name; if the {kind} is private or gated, accept its licence on its page and set "
     "HF_TOKEN to a token that may read it"
 )
-_OFFLINE_HINT = "use a local directory or builtin:tiny-llama, or download the model beforehand"
+_OFFLINE_HINTS = {
+    "model": "use a local directory or builtin:tiny-llama, or download the model beforehand",
+    "dataset": "use a local file or directory, or 'type: builtin', or download the dataset "
+    "beforehand",
+}
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
 class HubModel:
-    """A model of the hub that is on this disk.
+    """A model, or a dataset, of the hub that is on this disk.
 
     Attributes:
         path: Its snapshot directory.
@@ -49,27 +62,84 @@ class HubModel:
     commit: str
 
 
-def resolve_hub_model(model_id: str, revision: str | None = None) -> HubModel:
+@dataclass(frozen=True)
+class _Wish:
+    """What is to be brought to this disk."""
+
+    kind: Literal["model", "dataset"]
+    repo_id: str
+    revision: str | None
+    patterns: tuple[str, ...]
+    ignore: tuple[str, ...] = ()
+    weights: bool = False
+
+    @property
+    def words(self) -> str:
+        return f"{self.kind} {self.repo_id!r}"
+
+    def wanted(self, names: Sequence[str] | None = None) -> list[str]:
+        """Patterns of the files; ``names`` is what the hub lists, None if it is not known."""
+        if not self.weights:
+            return list(self.patterns)
+        pickled = names is not None and not any(name.endswith(".safetensors") for name in names)
+        return [*self.patterns, _PICKLED if pickled else _SAFETENSORS]
+
+    def not_found(self, message: str, hint: str) -> LLEnergyMeasureError:
+        error = ModelNotFoundError if self.kind == "model" else PromptSourceError
+        return error(message, hint=hint)
+
+
+def resolve_hub_model(
+    model_id: str, revision: str | None = None, *, weights: bool = True
+) -> HubModel:
     """Bring a model to this disk, or find it in the cache when the hub does not answer.
+
+    Args:
+        model_id: ``owner/name``.
+        revision: Branch, tag or commit; None is the default branch.
+        weights: False brings only the small files: config and tokenizer.
 
     Raises:
         ModelNotFoundError: Invalid, unknown or closed to this user, or no such revision.
         HubUnreachableError: No answer within seconds, and it is not in the cache.
         StorageError: The cache cannot be written.
     """
+    return _resolve(
+        _Wish("model", model_id, revision, tuple(_CONFIGS), tuple(_IGNORE), weights=weights)
+    )
+
+
+def resolve_hub_dataset(dataset_id: str, revision: str | None, patterns: Sequence[str]) -> HubModel:
+    """Bring the files of a dataset that match ``patterns`` (see ``resolve_hub_model``).
+
+    Raises:
+        PromptSourceError: Invalid, unknown or closed to this user, or no such revision.
+        HubUnreachableError: No answer within seconds, and they are not in the cache.
+        StorageError: The cache cannot be written.
+    """
+    wish = _Wish("dataset", dataset_id, revision, tuple(patterns))
+    if revision is not None and _COMMIT.fullmatch(revision):
+        # A commit never changes: what is here needs no hub, and a resume gets the same.
+        try:
+            return _from_cache(wish, "it is not here yet")
+        except HubUnreachableError:
+            pass
+    return _resolve(wish)
+
+
+def _resolve(wish: _Wish) -> HubModel:
     quieten_hub()
-    _check_id(model_id)
+    _check_id(wish)
     if _offline():
-        return _from_cache(model_id, revision, "HF_HUB_OFFLINE is set")
+        return _from_cache(wish, "HF_HUB_OFFLINE is set")
     try:
-        listing = _ask(model_id, revision)
-        return _download(model_id, revision, listing)
+        return _download(wish, _ask(wish))
     except _NoAnswerError as silence:
-        cached = _from_cache(model_id, revision, str(silence))
-        _log.warning("%s; using the cached copy of %s", silence, model_id)
+        cached = _from_cache(wish, str(silence))
+        _log.warning("%s; using the cached copy of %s", silence, wish.repo_id)
         return cached
     except _RefusedError as refusal:
-        return _cached_although_refused(model_id, revision, refusal)
+        return _cached_although_refused(wish, refusal)
 
 
 class _NoAnswerError(Exception):
@@ -77,18 +147,19 @@ class _NoAnswerError(Exception):
 
 
 class _RefusedError(Exception):
-    """The hub does not show the model to this user."""
+    """The hub does not show it to this user."""
 
 
-def _check_id(model_id: str) -> None:
+def _check_id(wish: _Wish) -> None:
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id
 
     try:
-        validate_repo_id(model_id)
+        validate_repo_id(wish.repo_id)
     except HFValidationError as error:
-        raise ModelNotFoundError(
-            f"{model_id!r} is neither a directory nor a valid model id",
+        path = "a directory" if wish.kind == "model" else "a file, a directory"
+        raise wish.not_found(
+            f"{wish.repo_id!r} is neither {path} nor a valid {wish.kind} id",
             hint="an id looks like name or owner/name; a path starts with /, ./ or ~",
         ) from error
 
@@ -107,15 +178,22 @@ def _endpoint() -> str:
     return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
 
 
-def _ask(model_id: str, revision: str | None) -> Any:
-    """What the hub knows of the model, asked in a thread: a name server cannot be hurried."""
+def _ask(wish: _Wish) -> Any:
+    """What the hub knows of it, asked in a thread: a name server cannot be hurried."""
     answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def ask() -> None:
         from huggingface_hub import HfApi
 
         try:
-            answers.put(HfApi().model_info(model_id, revision=revision, timeout=_REQUEST_TIMEOUT_S))
+            answers.put(
+                HfApi().repo_info(
+                    wish.repo_id,
+                    repo_type=wish.kind,
+                    revision=wish.revision,
+                    timeout=_REQUEST_TIMEOUT_S,
+                )
+            )
         except Exception as error:  # noqa: BLE001 it is raised again in the caller's thread
             answers.put(error)
 
@@ -127,62 +205,61 @@ def _ask(model_id: str, revision: str | None) -> Any:
             f"{_endpoint()} did not answer within {_ANSWER_TIMEOUT_S:.0f} s"
         ) from None
     if isinstance(answer, Exception):
-        raise _translated(answer, model_id, revision) from answer
+        raise _translated(answer, wish) from answer
     return answer
 
 
-def _download(model_id: str, revision: str | None, listing: Any) -> HubModel:
+def _download(wish: _Wish, listing: Any) -> HubModel:
     from huggingface_hub import snapshot_download
 
     names = [file.rfilename for file in listing.siblings or () if "/" not in file.rfilename]
-    weights = _SAFETENSORS if any(name.endswith(".safetensors") for name in names) else _PICKLED
     try:
         path = snapshot_download(
-            model_id,
-            revision=revision,
+            wish.repo_id,
+            repo_type=wish.kind,
+            revision=wish.revision,
             etag_timeout=_REQUEST_TIMEOUT_S,
-            allow_patterns=[*_CONFIGS, weights],
-            ignore_patterns=_IGNORE,
+            allow_patterns=wish.wanted(names),
+            ignore_patterns=list(wish.ignore) or None,
         )
     except Exception as error:
-        raise _translated(error, model_id, revision) from error
+        raise _translated(error, wish) from error
     return HubModel(Path(path), Path(path).name)
 
 
-def _from_cache(model_id: str, revision: str | None, reason: str) -> HubModel:
+def _from_cache(wish: _Wish, reason: str) -> HubModel:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
         path = snapshot_download(
-            model_id,
-            revision=revision,
+            wish.repo_id,
+            repo_type=wish.kind,
+            revision=wish.revision,
             local_files_only=True,
-            allow_patterns=[*_CONFIGS, _SAFETENSORS],
-            ignore_patterns=_IGNORE,
+            allow_patterns=wish.wanted(),
+            ignore_patterns=list(wish.ignore) or None,
         )
     except LocalEntryNotFoundError as error:
-        at = f" at revision {revision!r}" if revision else ""
+        at = f" at revision {wish.revision!r}" if wish.revision else ""
         raise HubUnreachableError(
-            f"model {model_id!r}{at} is not complete in the local cache, and {reason}",
-            hint=_OFFLINE_HINT,
+            f"{wish.words}{at} is not complete in the local cache, and {reason}",
+            hint=_OFFLINE_HINTS[wish.kind],
         ) from error
     return HubModel(Path(path), Path(path).name)
 
 
-def _cached_although_refused(
-    model_id: str, revision: str | None, refusal: _RefusedError
-) -> HubModel:
+def _cached_although_refused(wish: _Wish, refusal: _RefusedError) -> HubModel:
     """A copy fetched earlier, with a token that is not set today, is still the user's."""
     try:
-        cached = _from_cache(model_id, revision, str(refusal))
+        cached = _from_cache(wish, str(refusal))
     except HubUnreachableError:
-        raise ModelNotFoundError(str(refusal), hint=_ACCESS_HINT) from refusal
+        raise wish.not_found(str(refusal), _ACCESS_HINT.format(kind=wish.kind)) from refusal
     _log.warning("%s; using the cached copy", refusal)
     return cached
 
 
-def _translated(error: Exception, model_id: str, revision: str | None) -> Exception:
+def _translated(error: Exception, wish: _Wish) -> Exception:
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,
@@ -191,14 +268,14 @@ def _translated(error: Exception, model_id: str, revision: str | None) -> Except
     )
 
     if isinstance(error, RevisionNotFoundError):
-        return ModelNotFoundError(
-            f"model {model_id!r} has no revision {revision!r} on {_endpoint()}",
+        return wish.not_found(
+            f"{wish.words} has no revision {wish.revision!r} on {_endpoint()}",
             hint="give a branch, a tag or a whole commit hash that its page lists",
         )
     if isinstance(error, GatedRepoError):
-        return _RefusedError(f"model {model_id!r} is gated, and not open to you")
+        return _RefusedError(f"{wish.words} is gated, and not open to you")
     if isinstance(error, HfHubHTTPError):
-        return _of_status(error.response.status_code, model_id)
+        return _of_status(error.response.status_code, wish)
     if isinstance(error, LocalEntryNotFoundError):
         return _NoAnswerError(f"{_endpoint()} stopped answering during the download")
     if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
@@ -209,14 +286,15 @@ def _translated(error: Exception, model_id: str, revision: str | None) -> Except
     return _NoAnswerError(f"{_endpoint()} cannot be reached ({type(error).__name__})")
 
 
-def _of_status(status: int, model_id: str) -> Exception:
+def _of_status(status: int, wish: _Wish) -> Exception:
     if status in (401, 403):
         return _RefusedError(
-            f"{_endpoint()} shows no model {model_id!r} to you (HTTP {status}): it does not exist, "
+            f"{_endpoint()} shows no {wish.words} to you (HTTP {status}): it does not exist, "
             "or it is private or gated"
         )
     if status == 429 or status >= 500:
         return _NoAnswerError(f"{_endpoint()} answered with HTTP {status}")
-    return ModelNotFoundError(
-        f"there is no model {model_id!r} on {_endpoint()} (HTTP {status})", hint=_ACCESS_HINT
+    return wish.not_found(
+        f"there is no {wish.words} on {_endpoint()} (HTTP {status})",
+        _ACCESS_HINT.format(kind=wish.kind),
     )
