@@ -99,7 +99,9 @@ PYTORCH = BackendSpec(
     requires=("torch", "transformers"),
     description="Hugging Face transformers on PyTorch, static batches.",
     install_hint=_REINSTALL,
-    capabilities=Capabilities(devices=("auto", "cuda", "mps", "cpu")),
+    capabilities=Capabilities(
+        devices=("auto", "cuda", "mps", "cpu"), load_formats=("auto", "dummy")
+    ),
 )
 
 ECHO = BackendSpec(

@@ -31,6 +31,7 @@ class Capabilities:
         batching: Batching strategies it offers.
         streaming: True if token times are observed.
         devices: Values of ``device`` that it can be asked for.
+        load_formats: Values of ``load_format`` that it can be asked for.
     """
 
     launch: LaunchMode = "direct"
@@ -39,6 +40,7 @@ class Capabilities:
     batching: tuple[str, ...] = ("static",)
     streaming: bool = False
     devices: tuple[str, ...] = ("auto", "cpu")
+    load_formats: tuple[str, ...] = ("auto",)
 
 
 @dataclass(frozen=True)

@@ -161,7 +161,7 @@ def _members(annotation: Any) -> tuple[Any, ...]:
 def _nested_model(annotation: Any) -> type[BaseModel] | None:
     for member in _members(annotation):
         if isinstance(member, type) and issubclass(member, BaseModel):
-            return member
+            return None if hasattr(member, "in_words") else member
     return None
 
 
@@ -176,7 +176,7 @@ def _type_words(kind: Any) -> str:
     if origin is typing.Annotated:
         return _type_words(typing.get_args(kind)[0])
     words = {int: "whole number", float: "number", str: "text", bool: "true or false"}
-    return words.get(kind, str(kind))
+    return words.get(kind) or str(getattr(kind, "in_words", kind))
 
 
 def _bounds(field: FieldInfo) -> str:

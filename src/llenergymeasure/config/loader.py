@@ -15,6 +15,7 @@ from llenergymeasure.config.models import ExperimentConfig, config_model
 from llenergymeasure.config.overrides import override_document, parse_sets
 from llenergymeasure.config.presets import PRESET_KEY, preset_document
 from llenergymeasure.config.problems import ConfigWarning, Place, dotted
+from llenergymeasure.config.prompt_aliases import canonical_prompts
 from llenergymeasure.config.resolve import (
     Layer,
     LoadedConfig,
@@ -73,6 +74,9 @@ def load(
     environment, unknown = env_document(env, model)
     if environment.data:
         layers.append(Layer("environment", environment))
+    if "prompts.type" in given:
+        # Another source of prompts replaces the section; keys of the old one would not fit it.
+        layers = [Layer(layer.name, _without(layer.document, "prompts")) for layer in layers]
     given.update(parse_sets(sets, model))
     if given:
         layers.append(Layer("cli", override_document(given)))
@@ -95,10 +99,16 @@ def from_mapping(data: Mapping[str, Any]) -> LoadedConfig:
 def _base_dir(layers: Sequence[Layer], path: str | Path | None) -> Path | None:
     """Where relative paths start from: the folder of the file that names the prompts."""
     for layer in reversed(layers):
-        place = layer.document.places.get(("prompts", "path"))
-        if layer.name == "file" and place is not None:
-            return Path(place.source).resolve().parent
+        for key in ("path", "dataset"):
+            place = layer.document.places.get(("prompts", key))
+            if layer.name == "file" and place is not None:
+                return Path(place.source).resolve().parent
     return None if path is None else Path(path).resolve().parent
+
+
+def _without(document: Document, key: str) -> Document:
+    data = {name: value for name, value in document.data.items() if name != key}
+    return replace(document, data=data)
 
 
 def _take_preset(
@@ -125,8 +135,9 @@ def _renamed(layers: Sequence[Layer]) -> tuple[list[Layer], list[ConfigWarning]]
     for layer in layers:
         document, of_version = without_schema_version(layer.document)
         document, of_names = canonical(document)
+        document, of_prompts = canonical_prompts(document)
         renamed.append(Layer(layer.name, document))
-        warnings += [*of_version, *of_names]
+        warnings += [*of_version, *of_names, *of_prompts]
     return renamed, warnings
 
 

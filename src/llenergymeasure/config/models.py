@@ -15,6 +15,8 @@ from pydantic import (
 )
 
 from llenergymeasure.config.backend_spec import BackendOptions
+from llenergymeasure.config.prompt_models import PromptsConfig as PromptsConfig
+from llenergymeasure.config.prompt_models import check_prompts, with_synthetic_lengths
 from llenergymeasure.config.registry import auto_energy_backends, energy_backend, inference_backend
 
 DecoderPreset = Literal["deterministic", "standard", "creative", "factual"]
@@ -56,29 +58,6 @@ class DecoderConfig(_Section):
         return not self.do_sample or self.temperature == 0
 
 
-class PromptsConfig(_Section):
-    """Where the prompts come from."""
-
-    type: Literal["builtin", "file"] = Field("builtin", description="Kind of source.")
-    path: str | None = Field(
-        None,
-        min_length=1,
-        description="Text file with a prompt a line, or JSONL; relative to the config file, "
-        "else to the working directory.",
-    )
-    column: str | None = Field(
-        None, min_length=1, description="JSONL column; null finds the usual names."
-    )
-
-    @model_validator(mode="after")
-    def _path_fits_type(self) -> PromptsConfig:
-        if self.type == "file" and self.path is None:
-            raise ValueError("type 'file' needs a 'path'")
-        if self.type == "builtin" and (self.path is not None or self.column is not None):
-            raise ValueError("'path' and 'column' need type 'file'")
-        return self
-
-
 class WarmupConfig(_Section):
     """What runs before the measured window."""
 
@@ -117,6 +96,11 @@ class ExperimentConfig(_Section):
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
         "auto", description="auto: the checkpoint's own on an accelerator, float32 on a CPU."
     )
+    load_format: Literal["auto", "dummy"] = Field(
+        "auto",
+        description="dummy: random weights in the model's architecture; of a hub model only "
+        "config and tokenizer are downloaded.",
+    )
     seed: int = Field(42, ge=0, lt=2**32, description="Seed of everything random.")
     num_prompts: int | None = Field(
         None, ge=1, description="The first so many prompts; null takes all."
@@ -133,6 +117,21 @@ class ExperimentConfig(_Section):
     extra_metadata: dict[str, str | int | float | bool | None] = Field(
         default_factory=dict, description="Labels of your own, stored and exported with the result."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reach_synthetic_lengths(cls, data: Any) -> Any:
+        return with_synthetic_lengths(data)
+
+    @model_validator(mode="after")
+    def _prompts_fit(self) -> ExperimentConfig:
+        limits = {
+            "max_input_tokens": self.max_input_tokens,
+            "max_output_tokens": self.max_output_tokens,
+            "min_output_tokens": self.min_output_tokens,
+        }
+        check_prompts(self.prompts, self.num_prompts, limits)
+        return self
 
     @model_validator(mode="after")
     def _lengths_fit(self) -> ExperimentConfig:

@@ -38,8 +38,13 @@ class LoadedModel:
     tokenizer: Any
 
 
-def locate_model(name: str, revision: str | None = None) -> LocatedModel:
+def locate_model(name: str, revision: str | None = None, *, weights: bool = True) -> LocatedModel:
     """Find the directory of a model: ``builtin:NAME``, a path, or a hub id.
+
+    Args:
+        name: The model, as the user wrote it.
+        revision: Branch, tag or commit of a hub model.
+        weights: False leaves a hub model's weights where they are, and needs none in a directory.
 
     Raises:
         ModelNotFoundError: There is no such model, or its directory lacks a file.
@@ -53,9 +58,9 @@ def locate_model(name: str, revision: str | None = None) -> LocatedModel:
         _refuse_revision(name, revision)
         located = LocatedModel(_local_directory(name))
     else:
-        found = resolve_hub_model(name, revision)
+        found = resolve_hub_model(name, revision, weights=weights)
         located = LocatedModel(found.path, found.commit)
-    check_directory(located.path)
+    check_directory(located.path, weights=weights)
     return located
 
 
@@ -88,7 +93,7 @@ def _refuse_revision(name: str, revision: str | None) -> None:
         )
 
 
-def check_directory(path: Path) -> None:
+def check_directory(path: Path, *, weights: bool = True) -> None:
     """Name what a model directory lacks, before an engine fails on it in its own words.
 
     Raises:
@@ -97,9 +102,9 @@ def check_directory(path: Path) -> None:
     missing = [] if (path / "config.json").is_file() else ["config.json"]
     if not any((path / name).is_file() for name in _TOKENIZER_FILES):
         missing.append("a tokenizer (tokenizer.json or tokenizer.model)")
-    if not any(next(path.glob(pattern), None) for pattern in _WEIGHTS):
+    if weights and not any(next(path.glob(pattern), None) for pattern in _WEIGHTS):
         missing.append("weights (*.safetensors or *.bin)")
-    missing += _missing_shards(path)
+    missing += _missing_shards(path) if weights else []
     if missing:
         raise ModelNotFoundError(
             f"the model directory {path} lacks {', '.join(missing)}",
@@ -133,16 +138,17 @@ def load_model(path: Path, dtype: str, device: Any) -> LoadedModel:
     """
     quieten_transformers()
     try:
-        tokenizer = _load_tokenizer(path)
+        tokenizer = load_tokenizer(path)
         model = _load_weights(path, dtype).to(device).eval()
     except (ModelNotFoundError, ConfigurationError):
         raise
     except Exception as error:
-        raise _load_error(path, error) from error
+        raise loading_error(path, error) from error
     return LoadedModel(model, tokenizer)
 
 
-def _load_tokenizer(path: Path) -> Any:
+def load_tokenizer(path: Path) -> Any:
+    """The tokenizer of a directory, padding on the left."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(
@@ -176,7 +182,8 @@ def _load_weights(path: Path, dtype: str) -> Any:
     return model
 
 
-def _load_error(path: Path, error: Exception) -> Exception:
+def loading_error(path: Path, error: Exception) -> Exception:
+    """What transformers said about a model, as an error of ours."""
     text = str(error).strip()
     first = text.splitlines()[0] if text else type(error).__name__
     if "trust_remote_code" in text:

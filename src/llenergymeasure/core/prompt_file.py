@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from llenergymeasure.config.nearest import did_you_mean
+from llenergymeasure.core.chat import CHAT_COLUMNS, NotAPromptError, kind_of, prompt_of
+from llenergymeasure.domain.prompt import Chat, Prompt
 from llenergymeasure.exceptions import PromptSourceError
 
 COLUMN_CANDIDATES = ("text", "prompt", "question", "instruction", "input", "content")
@@ -22,7 +24,7 @@ _UTF8_BOM = b"\xef\xbb\xbf"
 class ParsedPrompts:
     """All prompts of a source, and the JSONL column that they stood in (None for text)."""
 
-    texts: tuple[str, ...]
+    texts: tuple[Prompt, ...]
     column: str | None
 
 
@@ -35,7 +37,8 @@ def parse_prompts(data: bytes, path: Path, column: str | None) -> ParsedPrompts:
     Args:
         data: The file's content.
         path: Its name, for the form and for messages.
-        column: The JSONL column; None takes the first of ``COLUMN_CANDIDATES`` that is there.
+        column: The JSONL column, of texts or of messages; None takes the first of
+            ``COLUMN_CANDIDATES``, then of ``CHAT_COLUMNS``, that is there.
 
     Raises:
         PromptSourceError: It is malformed (file and line), or holds no prompt.
@@ -76,7 +79,7 @@ def _lines(data: bytes, path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _parse_jsonl(lines: Iterator[tuple[int, str]], path: Path, column: str | None) -> ParsedPrompts:
-    texts: list[str] = []
+    texts: list[Prompt] = []
     for number, line in lines:
         where = f"{path}:{number}"
         record = _record(line, where)
@@ -99,14 +102,14 @@ def _record(line: str, where: str) -> dict[str, Any]:
         raise PromptSourceError(f"{where}: JSON that cannot be taken in: {error}") from error
     if not isinstance(record, dict):
         raise PromptSourceError(
-            f"{where}: {_kind(record)} where an object is needed",
+            f"{where}: {kind_of(record)} where an object is needed",
             hint='each line is one object, such as {"prompt": "..."}',
         )
     return record
 
 
 def _detect(record: dict[str, Any], where: str) -> str:
-    for candidate in COLUMN_CANDIDATES:
+    for candidate in (*COLUMN_CANDIDATES, *CHAT_COLUMNS):
         if candidate in record:
             return candidate
     raise PromptSourceError(
@@ -116,27 +119,29 @@ def _detect(record: dict[str, Any], where: str) -> str:
     )
 
 
-def _prompt(record: dict[str, Any], column: str, where: str) -> str:
+def _prompt(record: dict[str, Any], column: str, where: str) -> Prompt:
     if column not in record:
         raise PromptSourceError(
             f"{where}: no column {column!r}{did_you_mean(column, record)}",
             hint=f"the columns of that line: {_names(record)}; set prompts.column to one of them",
         )
-    text = record[column]
-    if not isinstance(text, str):
-        raise PromptSourceError(
-            f"{where}: column {column!r} holds {_kind(text)} where text is needed"
-        )
-    if not text.strip():
+    value = record[column]
+    try:
+        if value is None:
+            raise NotAPromptError("null where text is needed")
+        prompt = prompt_of(value)
+    except NotAPromptError as error:
+        raise PromptSourceError(f"{where}: column {column!r} holds {error}") from error
+    if prompt is None:
         raise PromptSourceError(
             f"{where}: column {column!r} is empty", hint="remove the line or fill it"
         )
-    if not _encodable(text):
+    if not _encodable(prompt.text if isinstance(prompt, Chat) else str(prompt)):
         raise PromptSourceError(
             f"{where}: column {column!r} holds half of a surrogate pair, which is not a character",
             hint=r"look for a lone \ud8.. to \udf.. escape",
         )
-    return text
+    return prompt
 
 
 def _encodable(text: str) -> bool:
@@ -149,10 +154,3 @@ def _encodable(text: str) -> bool:
 
 def _names(record: dict[str, Any]) -> str:
     return ", ".join(repr(name) for name in record) or "none"
-
-
-def _kind(value: object) -> str:
-    if value is None:
-        return "null"
-    kinds = {bool: "a boolean", int: "a number", float: "a number", str: "a string"}
-    return kinds.get(type(value), "a list" if isinstance(value, list) else "an object")

@@ -45,20 +45,31 @@ class PromptsInfo(Record):
     """Which prompts were measured.
 
     Attributes:
-        source: ``builtin:<name>`` or the resolved path of a file.
+        source: ``builtin:<name>``, ``huggingface:<id>``, ``synthetic``, or a resolved path.
         count: Prompts used in one cycle.
-        sha256: Of the source's bytes (``sha256sum FILE`` gives the same).
-        used_sha256: Of the prompts used, in order (UTF-8, each followed by a NUL byte).
-        available: Prompts in the source.
-        column: JSONL column, where the source has columns.
+        sha256: Of a prompt file's bytes (``sha256sum FILE`` gives the same); None for datasets and
+            synthetic prompts.
+        used_sha256: Of the prompts used, in order (UTF-8, each followed by a NUL byte). A chat is
+            the JSON of its ``[role, content]`` pairs, a synthetic prompt that of its
+            ``[input_tokens, output_tokens, text]``.
+        available: Prompts in the source; rows of the split in a dataset.
+        column: Column, where the source has columns.
+        revision: Commit of a hub dataset.
+        subset: Subset of a dataset, where one was asked for.
+        split: Split of a dataset.
+        skipped: Rows that were passed over since they hold no prompt.
     """
 
     source: str
     count: int
-    sha256: str
+    sha256: str | None = None
     used_sha256: str
     available: int
     column: str | None = None
+    revision: str | None = None
+    subset: str | None = None
+    split: str | None = None
+    skipped: int = 0
 
 
 class WarmupInfo(Record):

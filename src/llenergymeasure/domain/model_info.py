@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pydantic import Field
 
 from llenergymeasure.domain.base import Record
+
+# What ``details["chat_template"]`` says where the model's tokenizer has no chat template.
+NO_CHAT_TEMPLATE: Final = "none"
 
 
 class ModelInfo(Record):
@@ -20,7 +25,8 @@ class ModelInfo(Record):
         eos_token_ids: Ids that end a sequence.
         engine_version: Version of the engine, e.g. that of transformers.
         threads: Compute threads of the engine on the CPU; None where it has none of its own.
-        details: Anything else worth keeping with a result (library versions, ...).
+        details: Anything else worth keeping with a result: library versions, ``load_format``,
+            ``chat_template`` (a digest, or ``NO_CHAT_TEMPLATE``), ...
     """
 
     name: str

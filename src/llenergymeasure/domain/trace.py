@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from llenergymeasure.domain.prompt import ChatMessage
+
 FinishReason = Literal["stop", "length"]
 
 
@@ -17,10 +19,15 @@ class InferenceRequest:
 
     Attributes:
         request_id: Unique within one call of ``generate``.
-        prompt: The text, untokenised.
+        prompt: The text, untokenised; of a chat what its turns say, a line each.
         max_output_tokens: Upper bound on generated tokens.
         min_output_tokens: End-of-sequence is forbidden before this many tokens.
         max_input_tokens: Longer prompts are truncated to this many tokens; None means no bound.
+        messages: The turns of a chat, which an engine puts into its model's chat template instead
+            of taking ``prompt``; None for a plain text.
+        exact_input_tokens: The model has to see exactly so many tokens, special ones included:
+            the prompt's tokens are cut or repeated to fit. ``prompt`` has so many words, so for
+            an engine whose tokens are words there is nothing to do. None for ordinary prompts.
     """
 
     request_id: int
@@ -28,6 +35,8 @@ class InferenceRequest:
     max_output_tokens: int
     min_output_tokens: int = 0
     max_input_tokens: int | None = None
+    messages: tuple[ChatMessage, ...] | None = None
+    exact_input_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

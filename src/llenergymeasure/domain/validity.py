@@ -30,11 +30,19 @@ class ReasonCode(StrEnum):
     ALL_REQUESTS_FAILED = "all_requests_failed"
     PROMPTS_TRUNCATED = "prompts_truncated"
     WARMUP_OFF = "warmup_off"
+    DUMMY_WEIGHTS = "dummy_weights"
     INCOMPLETE = "incomplete"
 
 
 # A note informs and leaves the result valid.
-_NOTES = frozenset({ReasonCode.PROMPTS_TRUNCATED, ReasonCode.WARMUP_OFF, ReasonCode.ENERGY_OFF})
+_NOTES = frozenset(
+    {
+        ReasonCode.PROMPTS_TRUNCATED,
+        ReasonCode.WARMUP_OFF,
+        ReasonCode.ENERGY_OFF,
+        ReasonCode.DUMMY_WEIGHTS,
+    }
+)
 _INVALIDATING = frozenset({ReasonCode.ENERGY_UNAVAILABLE, ReasonCode.ALL_REQUESTS_FAILED})
 
 

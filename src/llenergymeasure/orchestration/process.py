@@ -17,7 +17,7 @@ from llenergymeasure.core.energy_backends.base import EnergyBackend
 from llenergymeasure.core.energy_backends.none import UnavailableEnergyBackend
 from llenergymeasure.core.environment import collect_environment
 from llenergymeasure.core.inference_backends.protocols import InferenceBackend
-from llenergymeasure.core.prompts import load_prompts
+from llenergymeasure.core.prompts import load_prompts, pinned
 from llenergymeasure.core.system_load import LoadMeter, contention_reason
 from llenergymeasure.core.window import WindowOutcome, measure_window
 from llenergymeasure.domain.environment import EnvironmentMetadata, LoadSample, MachineLoad
@@ -29,6 +29,7 @@ from llenergymeasure.domain.experiment import (
 )
 from llenergymeasure.domain.metrics import inference_metrics, latency_metrics
 from llenergymeasure.domain.model_info import ModelInfo
+from llenergymeasure.domain.prompt import Prompt
 from llenergymeasure.domain.trace import InferenceRequest, RequestTrace
 from llenergymeasure.domain.validity import Reason
 from llenergymeasure.exceptions import ConfigurationError, LLEnergyMeasureError
@@ -39,7 +40,8 @@ from llenergymeasure.orchestration.factory import (
     create_energy_backend,
     create_inference_backend,
 )
-from llenergymeasure.orchestration.reasons import process_reasons
+from llenergymeasure.orchestration.reasons import dummy_reason, process_reasons
+from llenergymeasure.orchestration.requests import check_chats, check_lengths, requests_of
 from llenergymeasure.results.repository import FileSystemRepository
 from llenergymeasure.results.requests_table import preload
 
@@ -71,12 +73,14 @@ def measure(context: ExperimentContext, rank: Rank, events: EventWriter) -> None
     """
     config = context.experiment_config
     texts, prompts = _same_prompts(context)
-    requests = _requests(config, texts)
+    requests = requests_of(config, texts)
     before = LoadMeter(parent_pid=context.parent_pid)
     priming = _EnergyPriming(create_energy_backend(config, rank), chosen_energy_spec(config).name)
     with closing(create_inference_backend(config)) as backend, closing(priming):
         events.phase("loading")
         backend.load()
+        model = backend.describe()
+        check_chats(texts, prompts, model)
         events.phase("warm-up", total=config.warmup.prompts)
         warmup = _warm_up(backend, config, texts, events)
         energy = priming.ready()
@@ -85,7 +89,7 @@ def measure(context: ExperimentContext, rank: Rank, events: EventWriter) -> None
             config=config,
             rank=rank,
             prompts=prompts,
-            model=backend.describe(),
+            model=model,
             environment=collect_environment(),
             warmup=warmup,
             load_before=before.sample(),
@@ -112,6 +116,7 @@ def _measure_cycle(
         on_trace=lambda trace: events.answered(len(trace.output_token_ids)),
         parent_pid=prepared.context.parent_pid,
     )
+    check_lengths(requests, outcome.traces)
     events.phase("saving", cycle=cycle, total=len(requests))
     result = _raw_result(prepared, cycle, backend, outcome)
     repository.save_raw(result, outcome.traces, cycles_planned=prepared.context.planned_cycles)
@@ -152,17 +157,15 @@ def _raw_result(
 
 def _reasons(prepared: _Prepared, outcome: WindowOutcome, load: MachineLoad) -> tuple[Reason, ...]:
     found = process_reasons(outcome.traces, outcome.reading, outcome.window, prepared.warmup)
-    contention = contention_reason(load)
-    return (*found, contention) if contention else found
+    others = (contention_reason(load), dummy_reason(prepared.model))
+    return (*found, *(reason for reason in others if reason is not None))
 
 
-def _same_prompts(context: ExperimentContext) -> tuple[list[str], PromptsInfo]:
+def _same_prompts(context: ExperimentContext) -> tuple[list[Prompt], PromptsInfo]:
     """The prompts, which must still be those that the experiment was created with."""
     config = context.experiment_config
-    asked = config.prompts
-    if asked.path is not None:
-        # Resolved when the experiment was created; a resume may start from another folder.
-        asked = asked.model_copy(update={"path": context.prompts.source})
+    # Resolved when the experiment was created; a resume may start from another folder.
+    asked = pinned(config.prompts, context.prompts)
     texts, info = load_prompts(asked, config.num_prompts, base_dir=None)
     if info.used_sha256 != context.prompts.used_sha256:
         raise ConfigurationError(
@@ -174,33 +177,22 @@ def _same_prompts(context: ExperimentContext) -> tuple[list[str], PromptsInfo]:
     return texts, info
 
 
-def _requests(config: ExperimentConfig, texts: Sequence[str]) -> list[InferenceRequest]:
-    return [
-        InferenceRequest(
-            request_id=index,
-            prompt=text,
-            max_output_tokens=config.max_output_tokens,
-            min_output_tokens=config.min_output_tokens,
-            max_input_tokens=config.max_input_tokens,
-        )
-        for index, text in enumerate(texts)
-    ]
-
-
 def _warm_up(
     backend: InferenceBackend,
     config: ExperimentConfig,
-    texts: Sequence[str],
+    texts: Sequence[Prompt],
     events: EventWriter,
 ) -> WarmupInfo:
     """Answer the first prompts (again from the first one if there are too few), unmeasured."""
     chosen = [texts[i % len(texts)] for i in range(config.warmup.prompts)]
     begin_ns = time.monotonic_ns()
     traces: list[RequestTrace] = []
-    for trace in backend.generate(_requests(config, chosen)) if chosen else ():
+    requests = requests_of(config, chosen)
+    for trace in backend.generate(requests) if chosen else ():
         events.answered(len(trace.output_token_ids))
         traces.append(trace)
     backend.synchronize()
+    check_lengths(requests, traces)
     return WarmupInfo(
         prompts=len(traces),
         duration_s=(time.monotonic_ns() - begin_ns) / 1e9,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from llenergymeasure.domain.energy import EnergyMethod, EnergyReading, MeasurementWindow
 from llenergymeasure.domain.experiment import WarmupInfo
+from llenergymeasure.domain.model_info import ModelInfo
 from llenergymeasure.domain.trace import RequestTrace
 from llenergymeasure.domain.validity import Reason, ReasonCode
 
@@ -31,6 +32,17 @@ def process_reasons(
             _no_warmup(warmup),
         )
         if reason is not None
+    )
+
+
+def dummy_reason(model: ModelInfo) -> Reason | None:
+    """The note on random weights, if the model has them."""
+    if model.details.get("load_format") != "dummy":
+        return None
+    return Reason(
+        code=ReasonCode.DUMMY_WEIGHTS,
+        detail="the weights are random: the arithmetic is the model's, the answers mean nothing "
+        "and end by chance",
     )
 
 

@@ -96,12 +96,16 @@ def plan(loaded: LoadedConfig, options: RunOptions) -> RunPlan:
             f"backend {spec.name!r} needs {', '.join(missing)}, which is not installed here",
             hint=spec.install_hint or None,
         )
-    if config.device not in spec.capabilities.devices:
-        allowed = ", ".join(spec.capabilities.devices)
-        raise ConfigurationError(
-            f"device {config.device!r} is not offered by backend {spec.name!r}",
-            hint=f"it offers: {allowed}",
-        )
+    offered = {
+        "device": (config.device, spec.capabilities.devices),
+        "load_format": (config.load_format, spec.capabilities.load_formats),
+    }
+    for key, (value, values) in offered.items():
+        if value not in values:
+            raise ConfigurationError(
+                f"{key} {value!r} is not offered by backend {spec.name!r}",
+                hint=f"it offers: {', '.join(values)}",
+            )
     texts, prompts = load_prompts(config.prompts, config.num_prompts, base_dir=loaded.base_dir)
     return RunPlan(
         config=config,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from llenergymeasure.domain.metrics import ComputeMetrics
 from llenergymeasure.domain.model_info import ModelInfo
@@ -23,7 +24,7 @@ _Requests = tuple[InferenceRequest, ...]
 
 
 def _requests(*prompts: str, first_id: int = 0, step: int = 1, **bounds: int) -> _Requests:
-    limits = {"max_output_tokens": 8, **bounds}
+    limits: dict[str, Any] = {"max_output_tokens": 8, **bounds}
     return tuple(
         InferenceRequest(first_id + position * step, prompt, **limits)
         for position, prompt in enumerate(prompts)

@@ -17,6 +17,7 @@ from typing import Any
 
 from llenergymeasure.config.backend_configs import PyTorchConfig
 from llenergymeasure.config.models import ExperimentConfig
+from llenergymeasure.core.dummy_model import load_dummy_model
 from llenergymeasure.core.inference_backends import torch_runtime as runtime
 from llenergymeasure.core.inference_backends.decoding import (
     end_of_sequence_ids,
@@ -28,7 +29,12 @@ from llenergymeasure.core.inference_backends.shared import (
     finish_reason,
     static_batches,
 )
-from llenergymeasure.core.inference_backends.tokenising import Tokenised, tokenise
+from llenergymeasure.core.inference_backends.tokenising import (
+    Tokenised,
+    chat_template_digest,
+    prompt_texts,
+    tokenise_requests,
+)
 from llenergymeasure.core.model_loader import LoadedModel, LocatedModel, load_model, locate_model
 from llenergymeasure.domain.metrics import ComputeMetrics
 from llenergymeasure.domain.model_info import ModelInfo
@@ -69,8 +75,14 @@ class PyTorchBackend:
             ModelNotFoundError, HubUnreachableError, ConfigurationError, BackendError
         """
         device = runtime.choose_device(self._config.device)
-        located = locate_model(self._config.model_name, self._config.revision)
-        loaded = load_model(located.path, self._dtype_on(device), device)
+        dummy = self._config.load_format == "dummy"
+        located = locate_model(self._config.model_name, self._config.revision, weights=not dummy)
+        dtype = self._dtype_on(device)
+        loaded = (
+            load_dummy_model(located.path, dtype, device, self._config.seed)
+            if dummy
+            else load_model(located.path, dtype, device)
+        )
         eos_ids = end_of_sequence_ids(loaded)
         forget_checkpoint_decoding(loaded, eos_ids)
         positions = getattr(loaded.model.config.get_text_config(), "max_position_embeddings", None)
@@ -110,6 +122,8 @@ class PyTorchBackend:
             details=runtime.library_details(ready.device)
             | {
                 "architecture": type(model).__name__,
+                "load_format": self._config.load_format,
+                "chat_template": chat_template_digest(ready.loaded.tokenizer),
                 "attention": str(model.config._attn_implementation),
                 "max_positions": str(ready.max_positions),
             },
@@ -149,8 +163,10 @@ class PyTorchBackend:
     def _run(
         self, ready: _Ready, requests: list[InferenceRequest], dispatch_ns: int
     ) -> list[RequestTrace]:
-        prompts = [request.prompt for request in requests]
-        batch = tokenise(ready.loaded.tokenizer, prompts, requests[0].max_input_tokens)
+        texts, unfit = prompt_texts(ready.loaded.tokenizer, requests)
+        if any(unfit):
+            return self._run_without_refused(ready, requests, unfit, dispatch_ns)
+        batch = tokenise_requests(ready.loaded.tokenizer, requests, texts)
         refusals = [
             _refusal(request, length, ready.max_positions)
             for request, length in zip(requests, batch.lengths, strict=True)
@@ -240,6 +256,9 @@ class PyTorchBackend:
 def _refusal(request: InferenceRequest, length: int, positions: int | None) -> str | None:
     if length == 0:
         return "the prompt has no tokens"
+    exact = request.exact_input_tokens
+    if exact is not None and length != exact:
+        return f"a prompt of exactly {exact} tokens cannot be made; the nearest has {length}"
     if request.max_input_tokens is not None and length > request.max_input_tokens:
         return f"max_input_tokens ({request.max_input_tokens}) leaves no room for special tokens"
     if positions is not None and length + request.max_output_tokens > positions:

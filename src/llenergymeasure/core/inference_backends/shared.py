@@ -14,9 +14,10 @@ def static_batches(
     """Batches of at most ``size`` requests in their order.
 
     Requests with different length bounds never share a batch: the longer one would make the
-    shorter one wait for tokens that it did not ask for.
+    shorter one wait for tokens that it did not ask for. Nor do texts, chats and prompts of an
+    exact length, which are tokenised in different ways.
     """
-    for _, group in groupby(requests, key=_bounds):
+    for _, group in groupby(requests, key=lambda request: (_bounds(request), _form(request))):
         alike = list(group)
         for start in range(0, len(alike), size):
             yield alike[start : start + size]
@@ -24,6 +25,10 @@ def static_batches(
 
 def _bounds(request: InferenceRequest) -> tuple[int, int, int | None]:
     return (request.max_output_tokens, request.min_output_tokens, request.max_input_tokens)
+
+
+def _form(request: InferenceRequest) -> tuple[bool, bool]:
+    return (request.messages is not None, request.exact_input_tokens is not None)
 
 
 def cut_after_eos(ids: Sequence[int], eos_ids: frozenset[int]) -> tuple[int, ...]:
