@@ -16,6 +16,7 @@ from typing import Any
 from llenergymeasure.progress import Progress
 
 TICK_S = 0.5
+EVENTS_SCHEMA_VERSION = 1
 
 
 class EventWriter:
@@ -38,6 +39,7 @@ class EventWriter:
         self._thread = threading.Thread(target=self._tick, name="lem-events", daemon=True)
 
     def __enter__(self) -> EventWriter:
+        self._write({"type": "header", "schema_version": EVENTS_SCHEMA_VERSION})
         self._thread.start()
         return self
 
