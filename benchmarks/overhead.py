@@ -153,7 +153,7 @@ class Bench:
         return done.stdout, wall_s
 
     def _write_prompts(self) -> None:
-        words = "the quick measure of a joule is where it was read and for how long".split()
+        words = ["the", "measure", "of", "a", "joule", "is", "where", "it", "was", "read"]
         lines = [
             json.dumps({"prompt": " ".join(words[(i + j) % len(words)] for j in range(8 + i % 40))})
             for i in range(THROUGHPUT.prompts)

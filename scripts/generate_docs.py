@@ -131,8 +131,8 @@ def cli_reference() -> str:
     lines = [
         "# Command reference",
         "",
-        "Made by `scripts/generate_docs.py`; do not edit. Exit codes: 0 done, 1 the run",
-        "failed (or the hub or the engine cannot be reached), 2 the input is wrong, 130 interrupted.",
+        "Made by `scripts/generate_docs.py`; do not edit. Exit codes: 0 done, 1 the run failed",
+        "(also: the hub or the engine cannot be reached), 2 the input is wrong, 130 interrupted.",
     ]
     for path, command in commands(lem, ("lem",)):
         context = click.Context(command, info_name=" ".join(path), max_content_width=90)

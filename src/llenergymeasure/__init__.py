@@ -63,7 +63,8 @@ def run_experiment(
     """
     from llenergymeasure.config.runtime_env import results_dir as chosen_results_dir
     from llenergymeasure.config.runtime_env import state_dir
-    from llenergymeasure.orchestration.runner import RunOptions, run
+    from llenergymeasure.orchestration.planning import RunOptions
+    from llenergymeasure.orchestration.runner import run
     from llenergymeasure.progress import SilentObserver
 
     loaded = _loaded(config)

@@ -13,7 +13,7 @@ from llenergymeasure.cli.options import GlobalOptions, current, global_options
 
 if TYPE_CHECKING:
     from llenergymeasure.config.loader import LoadedConfig
-    from llenergymeasure.orchestration.runner import RunOptions
+    from llenergymeasure.orchestration.planning import RunOptions
 
 
 @click.command()
@@ -97,14 +97,14 @@ def _load(
 
 def _run_options(options: GlobalOptions, config_dir: str | None, *, aggregate: bool) -> RunOptions:
     from llenergymeasure.config.runtime_env import state_dir
-    from llenergymeasure.orchestration.runner import RunOptions
+    from llenergymeasure.orchestration.planning import RunOptions
 
     return RunOptions(options.chosen_results_dir(config_dir), state_dir(), aggregate)
 
 
 def _plan(loaded: LoadedConfig, options: GlobalOptions) -> None:
     from llenergymeasure.cli.display.outcome import show_plan
-    from llenergymeasure.orchestration.runner import plan
+    from llenergymeasure.orchestration.planning import plan
 
     chosen = _run_options(options, loaded.config.io.results_dir, aggregate=True)
     show_plan(plan(loaded, chosen), options)

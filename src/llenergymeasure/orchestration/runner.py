@@ -12,14 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from llenergymeasure.config.backend_detection import missing_requirements
 from llenergymeasure.config.loader import LoadedConfig
-from llenergymeasure.config.models import ExperimentConfig
-from llenergymeasure.config.registry import inference_backend
-from llenergymeasure.core.prompts import load_prompts
-from llenergymeasure.domain.experiment import AggregatedResult, ExperimentStatus, PromptsInfo
+from llenergymeasure.domain.experiment import AggregatedResult, ExperimentStatus
 from llenergymeasure.exceptions import (
-    BackendError,
     ConfigurationError,
     ExperimentInterruptedError,
     LLEnergyMeasureError,
@@ -31,9 +26,9 @@ from llenergymeasure.orchestration.context import (
     config_hash,
     last_context,
 )
-from llenergymeasure.orchestration.factory import chosen_energy_spec
 from llenergymeasure.orchestration.follow import run_child
 from llenergymeasure.orchestration.lifecycle import termination_as_interrupt
+from llenergymeasure.orchestration.planning import RunOptions, plan
 from llenergymeasure.progress import Progress, ProgressObserver
 from llenergymeasure.results.repository import FileSystemRepository
 from llenergymeasure.results.requests_table import preload
@@ -44,77 +39,12 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class RunOptions:
-    """Where files go, and what to do around the run.
-
-    Attributes:
-        results_dir: Folder of the results.
-        state_dir: Folder of the states.
-        aggregate: Aggregate at the end.
-        fresh: Do not name unfinished runs of the same config.
-    """
-
-    results_dir: Path
-    state_dir: Path
-    aggregate: bool = True
-    fresh: bool = False
-
-
-@dataclass(frozen=True)
 class RunOutcome:
     """How an experiment ended; ``result`` is None if it was not to be aggregated."""
 
     experiment_id: str
     status: ExperimentStatus
     result: AggregatedResult | None
-
-
-@dataclass(frozen=True)
-class RunPlan:
-    """What would be run, as far as it can be known without loading a model."""
-
-    config: ExperimentConfig
-    prompts: PromptsInfo
-    results_dir: Path
-    energy_backend: str
-    cycles: int
-    requests_per_cycle: int
-
-
-def plan(loaded: LoadedConfig, options: RunOptions) -> RunPlan:
-    """Check all that can be checked without loading a model or writing a file.
-
-    Raises:
-        ConfigurationError: The prompts cannot be read, or the model's folder is not there.
-        BackendError: What the engine needs is not installed.
-    """
-    config = loaded.config
-    spec = inference_backend(config.backend)
-    missing = missing_requirements(spec)
-    if missing:
-        raise BackendError(
-            f"backend {spec.name!r} needs {', '.join(missing)}, which is not installed here",
-            hint=spec.install_hint or None,
-        )
-    offered = {
-        "device": (config.device, spec.capabilities.devices),
-        "load_format": (config.load_format, spec.capabilities.load_formats),
-    }
-    for key, (value, values) in offered.items():
-        if value not in values:
-            raise ConfigurationError(
-                f"{key} {value!r} is not offered by backend {spec.name!r}",
-                hint=f"it offers: {', '.join(values)}",
-            )
-    texts, prompts = load_prompts(config.prompts, config.num_prompts, base_dir=loaded.base_dir)
-    return RunPlan(
-        config=config,
-        prompts=prompts,
-        results_dir=options.results_dir,
-        energy_backend=chosen_energy_spec(config).name,
-        cycles=config.num_cycles,
-        requests_per_cycle=len(texts),
-    )
 
 
 def run(loaded: LoadedConfig, options: RunOptions, observer: ProgressObserver) -> RunOutcome:

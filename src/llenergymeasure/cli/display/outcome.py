@@ -10,7 +10,8 @@ from llenergymeasure.cli.display.numbers import count
 from llenergymeasure.cli.options import GlobalOptions
 from llenergymeasure.domain.experiment import AggregatedResult
 from llenergymeasure.orchestration.inventory import aggregate_file
-from llenergymeasure.orchestration.runner import RunOutcome, RunPlan
+from llenergymeasure.orchestration.planning import RunPlan
+from llenergymeasure.orchestration.runner import RunOutcome
 
 
 def show_outcome(outcome: RunOutcome, options: GlobalOptions, results_dir: Path) -> None:

@@ -1,0 +1,80 @@
+"""What a run would be: everything that can be checked before a model is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from llenergymeasure.config.backend_detection import missing_requirements
+from llenergymeasure.config.loader import LoadedConfig
+from llenergymeasure.config.models import ExperimentConfig
+from llenergymeasure.config.registry import inference_backend
+from llenergymeasure.core.prompts import load_prompts
+from llenergymeasure.domain.experiment import PromptsInfo
+from llenergymeasure.exceptions import BackendError, ConfigurationError
+from llenergymeasure.orchestration.factory import chosen_energy_spec
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where files go, and what to do around the run.
+
+    Attributes:
+        results_dir: Folder of the results.
+        state_dir: Folder of the states.
+        aggregate: Aggregate at the end.
+        fresh: Do not name unfinished runs of the same config.
+    """
+
+    results_dir: Path
+    state_dir: Path
+    aggregate: bool = True
+    fresh: bool = False
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What would be run, as far as it can be known without loading a model."""
+
+    config: ExperimentConfig
+    prompts: PromptsInfo
+    results_dir: Path
+    energy_backend: str
+    cycles: int
+    requests_per_cycle: int
+
+
+def plan(loaded: LoadedConfig, options: RunOptions) -> RunPlan:
+    """Check all that can be checked without loading a model or writing a file.
+
+    Raises:
+        ConfigurationError: The prompts cannot be read, or the model's folder is not there.
+        BackendError: What the engine needs is not installed.
+    """
+    config = loaded.config
+    spec = inference_backend(config.backend)
+    missing = missing_requirements(spec)
+    if missing:
+        raise BackendError(
+            f"backend {spec.name!r} needs {', '.join(missing)}, which is not installed here",
+            hint=spec.install_hint or None,
+        )
+    offered = {
+        "device": (config.device, spec.capabilities.devices),
+        "load_format": (config.load_format, spec.capabilities.load_formats),
+    }
+    for key, (value, values) in offered.items():
+        if value not in values:
+            raise ConfigurationError(
+                f"{key} {value!r} is not offered by backend {spec.name!r}",
+                hint=f"it offers: {', '.join(values)}",
+            )
+    texts, prompts = load_prompts(config.prompts, config.num_prompts, base_dir=loaded.base_dir)
+    return RunPlan(
+        config=config,
+        prompts=prompts,
+        results_dir=options.results_dir,
+        energy_backend=chosen_energy_spec(config).name,
+        cycles=config.num_cycles,
+        requests_per_cycle=len(texts),
+    )
