@@ -16,6 +16,7 @@ from llenergymeasure.exceptions import LLEnergyMeasureError
 from llenergymeasure.orchestration import runner
 from llenergymeasure.orchestration.inventory import Places, find_experiment, list_experiments
 from llenergymeasure.orchestration.inventory_entry import ExperimentEntry
+from llenergymeasure.orchestration.planning import RunOptions
 
 
 @click.command()
@@ -44,7 +45,7 @@ def _aggregate_one(entry: ExperimentEntry, places: Places, options: GlobalOption
             say("left as it was", options)
             return
         overwrite = True
-    chosen = runner.RunOptions(entry.results_dir, places.state_dir)
+    chosen = RunOptions(entry.results_dir, places.state_dir)
     result = runner.aggregate(entry.experiment_id, chosen, overwrite=overwrite)
     show_result(result, options, entry.results_dir, f"lem results show {entry.experiment_id}")
 
@@ -62,7 +63,7 @@ def _aggregate_all(places: Places, options: GlobalOptions) -> None:
     done: list[str] = []
     failed: list[dict[str, str]] = []
     for entry in waiting:
-        chosen = runner.RunOptions(entry.results_dir, places.state_dir)
+        chosen = RunOptions(entry.results_dir, places.state_dir)
         try:
             runner.aggregate(entry.experiment_id, chosen)
         except LLEnergyMeasureError as error:

@@ -103,18 +103,15 @@ def _chosen(configs: dict[str, dict[str, Any]], subset: str | None, where: str) 
 
 
 def _splits(config: dict[str, Any]) -> Splits:
-    given = config.get("data_files") or f"{config['data_dir']}/**"
-    base = PurePosixPath(str(config.get("data_dir") or ""))
-    if config.get("data_files") is None:
-        base = PurePosixPath()
-    entries = given if isinstance(given, list) else [given]
+    folder = config.get("data_dir")
+    given = config.get("data_files") or "**"
     splits: Splits = {}
-    for entry in entries:
+    for entry in given if isinstance(given, list) else [given]:
         split, paths = ("train", entry)
         if isinstance(entry, dict):
             split, paths = str(entry.get("split", "train")), entry.get("path", [])
         for path in paths if isinstance(paths, list) else [paths]:
-            splits.setdefault(split, []).append(str(base / str(path)))
+            splits.setdefault(split, []).append(f"{folder}/{path}" if folder else str(path))
     return splits
 
 

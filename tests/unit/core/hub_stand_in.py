@@ -16,17 +16,35 @@ OWNER_MODEL = "owner/model"
 
 @dataclass
 class Hub:
-    """What it has, how it refuses, and what it was asked."""
+    """What it has, how it refuses, and what it was asked.
+
+    ``breaks`` names files whose first sending ends in the middle; ``ranges`` are the parts that
+    were asked for later.
+    """
 
     files: dict[str, bytes] = field(default_factory=dict)
     revisions: tuple[str, ...] = ("main", "v1", COMMIT)
     refuse_info: tuple[int, dict[str, str]] | None = None
     refuse_files: tuple[int, dict[str, str]] | None = None
     silent: bool = False
+    kind: str = "model"
+    breaks: set[str] = field(default_factory=set)
+    ranges: list[str] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     tokens: set[str | None] = field(default_factory=set)
     url: str = ""
     release: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def api(self) -> str:
+        """Path of what is known of the repository."""
+        return f"/api/{self.kind}s/{OWNER_MODEL}"
+
+    @property
+    def resolve(self) -> str:
+        """Path of its files."""
+        folder = "" if self.kind == "model" else f"/{self.kind}s"
+        return f"{folder}/{OWNER_MODEL}/resolve/{COMMIT}/"
 
     def fetched(self) -> set[str]:
         """Names of the files that were downloaded."""
@@ -55,13 +73,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.hub.tokens.add(self.headers.get("Authorization"))
         if self.hub.silent:
             self.hub.release.wait(30)
-        if path.startswith(f"/{OWNER_MODEL}/resolve/{COMMIT}/"):
+        if path.startswith(self.hub.resolve):
             self._file(path.split(f"/{COMMIT}/")[1])
         elif self.hub.refuse_info:
             self._send(*self.hub.refuse_info)
-        elif path.startswith(f"/api/models/{OWNER_MODEL}/tree/"):
+        elif path.startswith(f"{self.hub.api}/tree/"):
             self._json([_entry(name, data) for name, data in self.hub.files.items()])
-        elif path.startswith(f"/api/models/{OWNER_MODEL}"):
+        elif path.startswith(self.hub.api):
             self._info(path)
         else:
             self._send(404, {"X-Error-Code": "RepoNotFound"})
@@ -79,19 +97,33 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(*self.hub.refuse_files)
         data = self.hub.files[name]
         headers = {"ETag": f'"{_blob_id(data)}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
-        self._send(200, headers, data)
+        asked = self.headers.get("Range", "")
+        start = int(asked.removeprefix("bytes=").partition("-")[0] or 0) if asked else 0
+        if start:
+            self.hub.ranges.append(asked)
+            headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
+            self._send(206, headers, data[start:])
+        elif self.command == "GET" and name in self.hub.breaks:
+            self.hub.breaks.remove(name)
+            self._send(200, headers, data, sent=len(data) // 2)
+        else:
+            self._send(200, headers, data)
         return None
 
     def _json(self, content: object) -> None:
         self._send(200, {"Content-Type": "application/json"}, json.dumps(content).encode())
 
-    def _send(self, status: int, headers: dict[str, str], body: bytes = b"") -> None:
+    def _send(
+        self, status: int, headers: dict[str, str], body: bytes = b"", sent: int | None = None
+    ) -> None:
         self.send_response(status)
         for key, value in {**headers, "Content-Length": str(len(body))}.items():
             self.send_header(key, value)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body)
+            self.wfile.write(body[:sent])
+        if sent is not None:
+            self.close_connection = True
 
 
 def _blob_id(data: bytes) -> str:
