@@ -100,7 +100,9 @@ PYTORCH = BackendSpec(
     description="Hugging Face transformers on PyTorch, static batches.",
     install_hint=_REINSTALL,
     capabilities=Capabilities(
-        devices=("auto", "cuda", "mps", "cpu"), load_formats=("auto", "dummy")
+        devices=("auto", "cuda", "mps", "cpu"),
+        load_formats=("auto", "dummy"),
+        hugging_face_models=True,
     ),
 )
 

@@ -32,6 +32,8 @@ class Capabilities:
         streaming: True if token times are observed.
         devices: Values of ``device`` that it can be asked for.
         load_formats: Values of ``load_format`` that it can be asked for.
+        hugging_face_models: True if ``model_name`` is a folder, a hub id or ``builtin:NAME``,
+            which is then checked before anything is started.
     """
 
     launch: LaunchMode = "direct"
@@ -41,6 +43,7 @@ class Capabilities:
     streaming: bool = False
     devices: tuple[str, ...] = ("auto", "cpu")
     load_formats: tuple[str, ...] = ("auto",)
+    hugging_face_models: bool = False
 
 
 @dataclass(frozen=True)

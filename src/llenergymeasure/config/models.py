@@ -101,6 +101,10 @@ class ExperimentConfig(_Section):
         description="dummy: random weights in the model's architecture; of a hub model only "
         "config and tokenizer are downloaded.",
     )
+    trust_remote_code: bool = Field(
+        False,
+        description="Run Python code that comes with the model. It can do whatever you can.",
+    )
     seed: int = Field(42, ge=0, lt=2**32, description="Seed of everything random.")
     num_prompts: int | None = Field(
         None, ge=1, description="The first so many prompts; null takes all."

@@ -44,17 +44,27 @@ def builtin_model_path(name: str) -> Path:
         ModelNotFoundError: There is no built-in model of that name.
         StorageError: The user's cache cannot be written.
     """
+    short = check_builtin_name(name)
+    version, make = _MAKERS[short]
+    target = user_cache_path("llenergymeasure") / "models" / f"{short}-{version}"
+    if not target.is_dir():
+        _make_once(target, make)
+    return target
+
+
+def check_builtin_name(name: str) -> str:
+    """The name of a built-in model without the prefix.
+
+    Raises:
+        ModelNotFoundError: There is no built-in model of that name.
+    """
     short = name.removeprefix(BUILTIN_MODEL_PREFIX)
     if short not in _MAKERS:
         raise ModelNotFoundError(
             f"there is no built-in model {short!r}{did_you_mean(short, _MAKERS)}",
             hint=f"known: {', '.join(BUILTIN_MODEL_PREFIX + known for known in sorted(_MAKERS))}",
         )
-    version, make = _MAKERS[short]
-    target = user_cache_path("llenergymeasure") / "models" / f"{short}-{version}"
-    if not target.is_dir():
-        _make_once(target, make)
-    return target
+    return short
 
 
 def _make_once(target: Path, make: Callable[[Path], None]) -> None:

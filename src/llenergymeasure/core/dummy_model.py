@@ -14,7 +14,9 @@ from llenergymeasure.core.quiet import quieten_transformers
 from llenergymeasure.exceptions import ConfigurationError
 
 
-def load_dummy_model(path: Path, dtype: str, device: Any, seed: int) -> LoadedModel:
+def load_dummy_model(
+    path: Path, dtype: str, device: Any, seed: int, *, trust_remote_code: bool = False
+) -> LoadedModel:
     """Build the model that a directory's config describes, with random weights.
 
     Args:
@@ -22,6 +24,7 @@ def load_dummy_model(path: Path, dtype: str, device: Any, seed: int) -> LoadedMo
         dtype: ``float32``, ``float16``, ``bfloat16``, or ``auto`` for the config's own.
         device: The ``torch.device`` to make it on.
         seed: Seed of the weights; the same on the same kind of device gives the same.
+        trust_remote_code: Run the code that lies in the directory.
 
     Raises:
         ConfigurationError: The config is not that of a causal language model that transformers
@@ -30,19 +33,22 @@ def load_dummy_model(path: Path, dtype: str, device: Any, seed: int) -> LoadedMo
     """
     quieten_transformers()
     try:
-        model = _random_model(path, dtype, device, seed)
-        return LoadedModel(model.eval(), load_tokenizer(path))
+        model = _random_model(path, dtype, device, seed, trust_remote_code)
+        tokenizer = load_tokenizer(path, trust_remote_code=trust_remote_code)
+        return LoadedModel(model.eval(), tokenizer)
     except ConfigurationError:
         raise
     except Exception as error:
         raise loading_error(path, error) from error
 
 
-def _random_model(path: Path, dtype: str, device: Any, seed: int) -> Any:
+def _random_model(path: Path, dtype: str, device: Any, seed: int, trust_remote_code: bool) -> Any:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
-    config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+    config = AutoConfig.from_pretrained(
+        path, local_files_only=True, trust_remote_code=trust_remote_code
+    )
     if getattr(config, "quantization_config", None) is not None:
         raise ConfigurationError(
             f"the model in {path} is quantized, and load_format 'dummy' makes dense weights",
@@ -54,7 +60,9 @@ def _random_model(path: Path, dtype: str, device: Any, seed: int) -> Any:
     with torch.random.fork_rng(devices=devices), torch.device(device):
         torch.manual_seed(seed)
         model = AutoModelForCausalLM.from_config(
-            config, dtype=own if dtype == "auto" else getattr(torch, dtype), trust_remote_code=False
+            config,
+            dtype=own if dtype == "auto" else getattr(torch, dtype),
+            trust_remote_code=trust_remote_code,
         )
     if (path / "generation_config.json").is_file():
         model.generation_config = GenerationConfig.from_pretrained(path, local_files_only=True)

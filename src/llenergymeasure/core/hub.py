@@ -32,6 +32,7 @@ _REQUEST_TIMEOUT_S = 5.0
 _ANSWER_TIMEOUT_S = 8.0
 
 _CONFIGS = ["*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken"]
+_CODE = "*.py"
 _SAFETENSORS = "*.safetensors"
 _PICKLED = "*.bin"
 # Subfolders and these hold the same weights again, in the forms of other programs.
@@ -89,8 +90,26 @@ class _Wish:
         return error(message, hint=hint)
 
 
+def check_offline(model_id: str) -> None:
+    """Cheap: return unless the hub is switched off and nothing of the model is in the cache.
+
+    Raises:
+        ModelNotFoundError: The id is no id.
+        HubUnreachableError: It cannot be had.
+    """
+    if not _offline():
+        return
+    wish = _Wish("model", model_id, None, ())
+    _check_id(wish)
+    from huggingface_hub import constants
+
+    cached = Path(constants.HF_HUB_CACHE, f"models--{model_id.replace('/', '--')}")
+    if not cached.is_dir():
+        raise _not_cached(wish, "HF_HUB_OFFLINE is set")
+
+
 def resolve_hub_model(
-    model_id: str, revision: str | None = None, *, weights: bool = True
+    model_id: str, revision: str | None = None, *, weights: bool = True, code: bool = False
 ) -> HubModel:
     """Bring a model to this disk, or find it in the cache when the hub does not answer.
 
@@ -98,15 +117,15 @@ def resolve_hub_model(
         model_id: ``owner/name``.
         revision: Branch, tag or commit; None is the default branch.
         weights: False brings only the small files: config and tokenizer.
+        code: Bring Python files too.
 
     Raises:
         ModelNotFoundError: Invalid, unknown or closed to this user, or no such revision.
         HubUnreachableError: No answer within seconds, and it is not in the cache.
         StorageError: The cache cannot be written.
     """
-    return _resolve(
-        _Wish("model", model_id, revision, tuple(_CONFIGS), tuple(_IGNORE), weights=weights)
-    )
+    patterns = (*_CONFIGS, _CODE) if code else tuple(_CONFIGS)
+    return _resolve(_Wish("model", model_id, revision, patterns, tuple(_IGNORE), weights=weights))
 
 
 def resolve_hub_dataset(dataset_id: str, revision: str | None, patterns: Sequence[str]) -> HubModel:
@@ -241,12 +260,16 @@ def _from_cache(wish: _Wish, reason: str) -> HubModel:
             ignore_patterns=list(wish.ignore) or None,
         )
     except LocalEntryNotFoundError as error:
-        at = f" at revision {wish.revision!r}" if wish.revision else ""
-        raise HubUnreachableError(
-            f"{wish.words}{at} is not complete in the local cache, and {reason}",
-            hint=_OFFLINE_HINTS[wish.kind],
-        ) from error
+        raise _not_cached(wish, reason) from error
     return HubModel(Path(path), Path(path).name)
+
+
+def _not_cached(wish: _Wish, reason: str) -> HubUnreachableError:
+    at = f" at revision {wish.revision!r}" if wish.revision else ""
+    return HubUnreachableError(
+        f"{wish.words}{at} is not complete in the local cache, and {reason}",
+        hint=_OFFLINE_HINTS[wish.kind],
+    )
 
 
 def _cached_although_refused(wish: _Wish, refusal: _RefusedError) -> HubModel:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from llenergymeasure.constants import BUILTIN_MODEL_PREFIX
-from llenergymeasure.core.builtin_model import builtin_model_path
-from llenergymeasure.core.hub import resolve_hub_model
+from llenergymeasure.core.builtin_model import builtin_model_path, check_builtin_name
+from llenergymeasure.core.hub import check_offline, resolve_hub_model
 from llenergymeasure.core.quiet import quieten_transformers
 from llenergymeasure.exceptions import BackendError, ConfigurationError, ModelNotFoundError
 
@@ -38,13 +38,38 @@ class LoadedModel:
     tokenizer: Any
 
 
-def locate_model(name: str, revision: str | None = None, *, weights: bool = True) -> LocatedModel:
+def check_model(name: str, revision: str | None = None, *, weights: bool = True) -> None:
+    """Refuse what can be refused without an engine and without asking the hub.
+
+    Args:
+        name: The model, as the user wrote it.
+        revision: Branch, tag or commit of a hub model.
+        weights: False needs none in a directory.
+
+    Raises:
+        ModelNotFoundError: There is no such built-in model or directory, or it lacks a file.
+        ConfigurationError: ``revision`` is given for a model that has none.
+        HubUnreachableError: The hub is switched off, and nothing of the model is in the cache.
+    """
+    if name.startswith(BUILTIN_MODEL_PREFIX):
+        _refuse_revision(name, revision)
+        check_builtin_name(name)
+    elif is_local(name):
+        locate_model(name, revision, weights=weights)
+    else:
+        check_offline(name)
+
+
+def locate_model(
+    name: str, revision: str | None = None, *, weights: bool = True, code: bool = False
+) -> LocatedModel:
     """Find the directory of a model: ``builtin:NAME``, a path, or a hub id.
 
     Args:
         name: The model, as the user wrote it.
         revision: Branch, tag or commit of a hub model.
         weights: False leaves a hub model's weights where they are, and needs none in a directory.
+        code: Bring a hub model's own code too.
 
     Raises:
         ModelNotFoundError: There is no such model, or its directory lacks a file.
@@ -58,7 +83,7 @@ def locate_model(name: str, revision: str | None = None, *, weights: bool = True
         _refuse_revision(name, revision)
         located = LocatedModel(_local_directory(name))
     else:
-        found = resolve_hub_model(name, revision, weights=weights)
+        found = resolve_hub_model(name, revision, weights=weights, code=code)
         located = LocatedModel(found.path, found.commit)
     check_directory(located.path, weights=weights)
     return located
@@ -68,7 +93,10 @@ def is_local(name: str) -> bool:
     """Whether a model name means a directory: it looks like a path, or there is one."""
     if name in (".", "..") or name.startswith(("/", "./", "../", "~")):
         return True
-    return Path(name).is_dir()
+    try:
+        return Path(name).is_dir()
+    except (OSError, ValueError):  # a name too long, a NUL byte
+        return False
 
 
 def _local_directory(name: str) -> Path:
@@ -76,8 +104,14 @@ def _local_directory(name: str) -> Path:
         path = Path(name).expanduser().absolute()
     except RuntimeError as error:
         raise ModelNotFoundError(f"there is no home directory for {name}") from error
-    if not path.is_dir():
-        what = "is not a directory" if path.exists() else "does not exist"
+    try:
+        found, there = path.is_dir(), path.exists()
+    except (OSError, ValueError) as error:  # a name too long, a NUL byte
+        raise ModelNotFoundError(
+            f"the model directory {str(path)!r} cannot be one: {error}"
+        ) from error
+    if not found:
+        what = "is not a directory" if there else "does not exist"
         raise ModelNotFoundError(
             f"the model directory {path} {what}",
             hint="give the directory that holds config.json, a hub id, or builtin:tiny-llama",
@@ -123,13 +157,16 @@ def _missing_shards(path: Path) -> list[str]:
     return sorted(shard for shard in shards if not (path / shard).is_file())
 
 
-def load_model(path: Path, dtype: str, device: Any) -> LoadedModel:
+def load_model(
+    path: Path, dtype: str, device: Any, *, trust_remote_code: bool = False
+) -> LoadedModel:
     """Load the checkpoint and the tokenizer of a checked directory.
 
     Args:
         path: The directory; nothing outside it is read.
         dtype: ``float32``, ``float16``, ``bfloat16``, or ``auto`` for the checkpoint's own.
         device: The ``torch.device`` to put it on.
+        trust_remote_code: Run the code that lies in the directory.
 
     Raises:
         ModelNotFoundError: The checkpoint does not hold all the weights.
@@ -138,8 +175,8 @@ def load_model(path: Path, dtype: str, device: Any) -> LoadedModel:
     """
     quieten_transformers()
     try:
-        tokenizer = load_tokenizer(path)
-        model = _load_weights(path, dtype).to(device).eval()
+        tokenizer = load_tokenizer(path, trust_remote_code=trust_remote_code)
+        model = _load_weights(path, dtype, trust_remote_code).to(device).eval()
     except (ModelNotFoundError, ConfigurationError):
         raise
     except Exception as error:
@@ -147,12 +184,12 @@ def load_model(path: Path, dtype: str, device: Any) -> LoadedModel:
     return LoadedModel(model, tokenizer)
 
 
-def load_tokenizer(path: Path) -> Any:
+def load_tokenizer(path: Path, *, trust_remote_code: bool = False) -> Any:
     """The tokenizer of a directory, padding on the left."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(
-        path, local_files_only=True, trust_remote_code=False, padding_side="left"
+        path, local_files_only=True, trust_remote_code=trust_remote_code, padding_side="left"
     )
     if tokenizer.pad_token_id is None:
         # Any id will do: padding is masked out, and it is never counted.
@@ -160,7 +197,7 @@ def load_tokenizer(path: Path) -> Any:
     return tokenizer
 
 
-def _load_weights(path: Path, dtype: str) -> Any:
+def _load_weights(path: Path, dtype: str, trust_remote_code: bool) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -168,7 +205,7 @@ def _load_weights(path: Path, dtype: str) -> Any:
         path,
         dtype=dtype if dtype == "auto" else getattr(torch, dtype),
         local_files_only=True,
-        trust_remote_code=False,
+        trust_remote_code=trust_remote_code,
         output_loading_info=True,
     )
     # transformers would fill them with random numbers and only warn.
@@ -188,8 +225,9 @@ def loading_error(path: Path, error: Exception) -> Exception:
     first = text.splitlines()[0] if text else type(error).__name__
     if "trust_remote_code" in text:
         return ConfigurationError(
-            f"the model in {path} needs code of its own, which is never run",
-            hint="choose a model whose architecture is part of transformers",
+            f"the model in {path} needs code of its own, which is not run unless you ask for it",
+            hint="set 'trust_remote_code: true' if you have read that code and trust it, or choose "
+            "a model whose architecture is part of transformers",
         )
     if isinstance(error, ValueError) and ("nrecognized" in text or "does not recognize" in text):
         return ConfigurationError(

@@ -76,12 +76,17 @@ class PyTorchBackend:
         """
         device = runtime.choose_device(self._config.device)
         dummy = self._config.load_format == "dummy"
-        located = locate_model(self._config.model_name, self._config.revision, weights=not dummy)
+        trusted = self._config.trust_remote_code
+        located = locate_model(
+            self._config.model_name, self._config.revision, weights=not dummy, code=trusted
+        )
         dtype = self._dtype_on(device)
         loaded = (
-            load_dummy_model(located.path, dtype, device, self._config.seed)
+            load_dummy_model(
+                located.path, dtype, device, self._config.seed, trust_remote_code=trusted
+            )
             if dummy
-            else load_model(located.path, dtype, device)
+            else load_model(located.path, dtype, device, trust_remote_code=trusted)
         )
         eos_ids = end_of_sequence_ids(loaded)
         forget_checkpoint_decoding(loaded, eos_ids)
@@ -123,6 +128,7 @@ class PyTorchBackend:
             | {
                 "architecture": type(model).__name__,
                 "load_format": self._config.load_format,
+                "trust_remote_code": str(self._config.trust_remote_code).lower(),
                 "chat_template": chat_template_digest(ready.loaded.tokenizer),
                 "attention": str(model.config._attn_implementation),
                 "max_positions": str(ready.max_positions),
