@@ -11,10 +11,29 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from llenergymeasure.exceptions import SchemaVersionError, StorageError
+from llenergymeasure.exceptions import ConfigurationError, SchemaVersionError, StorageError
 
 JsonObject = dict[str, Any]
 Migrations = Mapping[int, Callable[[JsonObject], JsonObject]]
+
+
+def check_folder(folder: Path, hint: str) -> None:
+    """Return if files can be made in ``folder``, which need not be there yet. Makes nothing.
+
+    Raises:
+        ConfigurationError: It is a file, or below one.
+        StorageError: This user may not write there.
+    """
+    try:
+        existing = next(path for path in (folder, *folder.parents) if path.exists())
+        is_folder = existing.is_dir()
+    except (OSError, ValueError) as error:  # a name too long, a folder that may not be entered
+        reason = getattr(error, "strerror", None) or error
+        raise StorageError(f"cannot write in {folder}: {reason}", hint=hint) from error
+    if not is_folder:
+        raise ConfigurationError(f"cannot write in {folder}: {existing} is a file", hint=hint)
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise StorageError(f"cannot write in {folder}: {existing} is not yours to write", hint=hint)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llenergymeasure.config.backend_detection import missing_requirements
+from llenergymeasure.config.backend_spec import BackendSpec
 from llenergymeasure.config.loader import LoadedConfig
 from llenergymeasure.config.models import ExperimentConfig
 from llenergymeasure.config.registry import inference_backend
+from llenergymeasure.core.model_loader import check_model
 from llenergymeasure.core.prompts import load_prompts
 from llenergymeasure.domain.experiment import PromptsInfo
+from llenergymeasure.durable import check_folder
 from llenergymeasure.exceptions import BackendError, ConfigurationError
 from llenergymeasure.orchestration.factory import chosen_energy_spec
 
@@ -50,9 +53,25 @@ def plan(loaded: LoadedConfig, options: RunOptions) -> RunPlan:
     Raises:
         ConfigurationError: The prompts cannot be read, or the model's folder is not there.
         BackendError: What the engine needs is not installed.
+        HubUnreachableError: The hub is switched off, and model or dataset are not in the cache.
+        StorageError: The folders of results or states cannot be written.
     """
     config = loaded.config
-    spec = inference_backend(config.backend)
+    _check_backend(config, inference_backend(config.backend))
+    check_folder(options.results_dir, "choose another folder with --results-dir")
+    check_folder(options.state_dir, "set LLM_ENERGY_STATE_DIR to a folder that you may write")
+    texts, prompts = load_prompts(config.prompts, config.num_prompts, base_dir=loaded.base_dir)
+    return RunPlan(
+        config=config,
+        prompts=prompts,
+        results_dir=options.results_dir,
+        energy_backend=chosen_energy_spec(config).name,
+        cycles=config.num_cycles,
+        requests_per_cycle=len(texts),
+    )
+
+
+def _check_backend(config: ExperimentConfig, spec: BackendSpec) -> None:
     missing = missing_requirements(spec)
     if missing:
         raise BackendError(
@@ -69,12 +88,10 @@ def plan(loaded: LoadedConfig, options: RunOptions) -> RunPlan:
                 f"{key} {value!r} is not offered by backend {spec.name!r}",
                 hint=f"it offers: {', '.join(values)}",
             )
-    texts, prompts = load_prompts(config.prompts, config.num_prompts, base_dir=loaded.base_dir)
-    return RunPlan(
-        config=config,
-        prompts=prompts,
-        results_dir=options.results_dir,
-        energy_backend=chosen_energy_spec(config).name,
-        cycles=config.num_cycles,
-        requests_per_cycle=len(texts),
-    )
+    if spec.capabilities.hugging_face_models:
+        check_model(config.model_name, config.revision, weights=config.load_format != "dummy")
+    elif config.trust_remote_code:
+        raise ConfigurationError(
+            f"trust_remote_code is set, but backend {spec.name!r} runs no code of models",
+            hint="remove 'trust_remote_code'",
+        )
