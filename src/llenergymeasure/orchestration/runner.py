@@ -100,7 +100,8 @@ def resume(experiment_id: str, options: RunOptions, observer: ProgressObserver) 
         )
     options = replace(options, results_dir=results_dir)
     last = last_context(results_dir, experiment_id)
-    done = FileSystemRepository(results_dir).completed_cycles(experiment_id)
+    repository = FileSystemRepository(results_dir)
+    done = repository.completed_cycles(experiment_id)
     if state.status is ExperimentStatus.COMPLETED:
         if len(done) == last.planned_cycles:
             return _finish(experiment_id, states, options, observer)
@@ -108,10 +109,14 @@ def resume(experiment_id: str, options: RunOptions, observer: ProgressObserver) 
             experiment_id, ExperimentStatus.FAILED, reason="a result was damaged after the run"
         )
     states.claim(experiment_id)
+    todo = tuple(c for c in range(1, last.planned_cycles + 1) if c not in done)
+    for cycle in todo:
+        # Whatever a dead attempt left of it must not be mixed with the new one.
+        repository.discard_cycle(experiment_id, cycle)
     context = last.model_copy(
         update={
             "attempt": last.attempt + 1,
-            "cycles": tuple(c for c in range(1, last.planned_cycles + 1) if c not in done),
+            "cycles": todo,
             "parent_pid": os.getpid(),
         }
     )
