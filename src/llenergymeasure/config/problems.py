@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from llenergymeasure.exceptions import ConfigurationError
+from llenergymeasure.security import printable
 
 KeyPath = tuple[str | int, ...]
 
@@ -39,11 +40,8 @@ class Problem:
     code: str
 
     def __str__(self) -> str:
-        return (
-            f"{self.place}: {self.key}: {self.message}"
-            if self.key
-            else f"{self.place}: {self.message}"
-        )
+        key = f"{self.key}: " if self.key else ""
+        return printable(f"{self.place}: {key}{self.message}")
 
 
 @dataclass(frozen=True)

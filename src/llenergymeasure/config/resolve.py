@@ -20,6 +20,7 @@ from llenergymeasure.config.problems import (
 )
 from llenergymeasure.config.registry import usable
 from llenergymeasure.config.translate import problems_of
+from llenergymeasure.config.validation import warnings_of
 from llenergymeasure.config.yaml_source import Document
 from llenergymeasure.constants import ENERGY_BACKENDS_GROUP, INFERENCE_BACKENDS_GROUP
 from llenergymeasure.exceptions import UnknownBackendError
@@ -72,7 +73,8 @@ def resolve(
             place = layer.document.places.get(path, Place(layer.document.source))
             provenance[dotted(path)] = {"source": layer.name, "place": str(place)}
     config = _validate(data, places, source)
-    return LoadedConfig(config, provenance, base_dir, tuple(warnings))
+    found = (*warnings, *warnings_of(config, provenance))
+    return LoadedConfig(config, provenance, base_dir, found)
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

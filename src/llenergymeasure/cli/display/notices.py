@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import click
 
 from llenergymeasure.cli.options import GlobalOptions
+from llenergymeasure.security import printable
 
 
 def color() -> bool | None:
@@ -15,15 +16,19 @@ def color() -> bool | None:
     return False if os.environ.get("NO_COLOR") else None
 
 
+_WARNING = click.style("Warning:", fg="yellow", bold=True)
+
+
 def show_warnings(warnings: Iterable[object], options: GlobalOptions) -> None:
-    """Print each warning as a line on stderr."""
+    """Print each as a line on stderr, by its severity."""
     if options.quiet:
         return
     for warning in warnings:
-        mark = click.style("Warning:", fg="yellow", bold=True)
-        click.echo(f"{mark} {warning}", err=True, color=color())
+        is_info = getattr(warning, "severity", "warning") == "info"
+        mark = click.style("Note:", bold=True) if is_info else _WARNING
+        click.echo(f"{mark} {printable(str(warning))}", err=True, color=color())
 
 
 def say(text: str, options: GlobalOptions) -> None:
     """Print a line for people: on stdout, or on stderr if stdout belongs to JSON."""
-    click.echo(text, err=options.json, color=color())
+    click.echo(printable(text), err=options.json, color=color())
