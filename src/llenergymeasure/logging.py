@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -41,11 +41,25 @@ def experiment_log(path: Path) -> Iterator[None]:
         handler.close()
 
 
-def log_to_stderr(level: int) -> None:
-    """Show our own records of ``level`` and above on stderr (``-v``)."""
+class _CleanFormatter(logging.Formatter):
+    def __init__(self, clean: Callable[[str], str]) -> None:
+        super().__init__("%(levelname)s %(name)s: %(message)s")
+        self._clean = clean
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._clean(super().format(record))
+
+
+def log_to_stderr(level: int, clean: Callable[[str], str] = str) -> None:
+    """Show our own records of ``level`` and above on stderr (``-v``).
+
+    Args:
+        level: The least level.
+        clean: Makes the text of a record fit for a terminal.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(level)
-    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_CleanFormatter(clean))
     logger = logging.getLogger("llenergymeasure")
     logger.addHandler(handler)
     logger.setLevel(min(logger.level or level, level))

@@ -1,4 +1,4 @@
-"""Names and paths that come from outside stay inside the folder that they belong to."""
+"""What comes from outside: names stay in their folder, text does not drive the terminal."""
 
 from __future__ import annotations
 
@@ -11,6 +11,23 @@ from llenergymeasure.exceptions import ConfigurationError
 # File systems end names at 255 bytes; what we append to an id has to fit too.
 MAX_ID_LENGTH: Final = 128
 _ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", re.ASCII)
+# Control characters (ESC begins a command to the terminal), and what turns lines or words around.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    """``text`` with every character that could command a terminal escaped (ESC as backslash-x1b).
+
+    Args:
+        text: Anything that a person, a file or another program gave.
+        keep: Characters that stay, such as a newline where several lines are meant.
+    """
+    return _UNPRINTABLE.sub(
+        lambda found: (
+            found[0] if found[0] in keep else found[0].encode("unicode_escape").decode("ascii")
+        ),
+        text,
+    )
 
 
 def is_safe_id(text: str) -> bool:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llenergymeasure.exceptions import ConfigurationError
-from llenergymeasure.security import MAX_ID_LENGTH, contained, safe_id
+from llenergymeasure.security import MAX_ID_LENGTH, contained, printable, safe_id
 
 SAFE = string.ascii_letters + string.digits + "_-."
 
@@ -70,3 +70,29 @@ def test_the_base_itself_may_be_a_link(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     assert contained(tmp_path / "link", "x") == tmp_path / "link" / "x"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain µJ 漢字 é", "plain µJ 漢字 é"),
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("\x9b2J", "\\x9b2J"),
+        ("a\nb\r\tc", "a\\nb\\r\\tc"),
+        ("\x00\x7f\x07", "\\x00\\x7f\\x07"),
+        ("abc\u202etxt.exe", "abc\\u202etxt.exe"),
+    ],
+)
+def test_nothing_commands_the_terminal(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+def test_lines_stay_where_lines_are_meant() -> None:
+    assert printable("a\n\x1bb", keep="\n") == "a\n\\x1bb"
+
+
+@given(st.text())
+def test_what_is_shown_is_shown_the_same_again(text: str) -> None:
+    shown = printable(text)
+    assert printable(shown) == shown
+    assert not any(ord(char) < 32 or 127 <= ord(char) < 160 for char in shown)

@@ -17,6 +17,7 @@ from llenergymeasure.orchestration import runner
 from llenergymeasure.orchestration.inventory import Places, find_experiment, list_experiments
 from llenergymeasure.orchestration.inventory_entry import ExperimentEntry
 from llenergymeasure.orchestration.planning import RunOptions
+from llenergymeasure.security import printable
 
 
 @click.command()
@@ -68,7 +69,7 @@ def _aggregate_all(places: Places, options: GlobalOptions) -> None:
             runner.aggregate(entry.experiment_id, chosen)
         except LLEnergyMeasureError as error:
             failed.append({"experiment_id": entry.experiment_id, "message": error.message})
-            click.echo(f"{entry.experiment_id}: {error.message}", err=True)
+            click.echo(f"{entry.experiment_id}: {printable(error.message)}", err=True)
         else:
             done.append(entry.experiment_id)
             if not options.quiet:

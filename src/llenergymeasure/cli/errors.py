@@ -13,6 +13,8 @@ import click
 from llenergymeasure.constants import EXIT_INPUT_WRONG, EXIT_INTERRUPTED, EXIT_RUN_FAILED
 from llenergymeasure.exceptions import LLEnergyMeasureError
 
+_NEWLINE = "\n"
+
 
 def exit_code_of(error: BaseException, args: Sequence[str]) -> int:
     """Tell the user about an error (as JSON too, if asked for) and return the exit code."""
@@ -79,12 +81,15 @@ def _is_bug(error: BaseException) -> bool:
 
 def _tell(described: dict[str, Any]) -> None:
     # None lets click decide by the stream: no colour where there is no terminal.
+    from llenergymeasure.security import printable
+
     color = False if os.environ.get("NO_COLOR") else None
     mark = click.style("Error:", fg="red", bold=True)
-    click.echo(f"{mark} {described['message']}", err=True, color=color)
+    # A message of several lines is a list of problems.
+    click.echo(f"{mark} {printable(described['message'], keep=_NEWLINE)}", err=True, color=color)
     if "hint" in described:
         mark = click.style("Hint:", bold=True)
-        click.echo(f"{mark} {described['hint']}", err=True, color=color)
+        click.echo(f"{mark} {printable(described['hint'], keep=_NEWLINE)}", err=True, color=color)
 
 
 def _save_story(error: BaseException) -> str:

@@ -11,6 +11,7 @@ from llenergymeasure.cli.display.notices import color, say
 from llenergymeasure.cli.display.numbers import MISSING
 from llenergymeasure.cli.options import GlobalOptions
 from llenergymeasure.orchestration.backends import BackendCheck, BackendEntry
+from llenergymeasure.security import printable
 
 
 def show_backends(entries: Sequence[BackendEntry], options: GlobalOptions) -> None:
@@ -56,7 +57,7 @@ def show_checks(name: str, checks: Sequence[BackendCheck], options: GlobalOption
         word = (
             click.style("passed", fg="green") if check.passed else click.style("FAILED", fg="red")
         )
-        detail = f": {check.detail}" if check.detail else ""
+        detail = f": {printable(check.detail)}" if check.detail else ""
         click.echo(f"{word}  {check.kind}  {check.name}{detail}", color=color())
     if not options.quiet:
         say(f"{name}: {len(checks) - len(failed)} of {len(checks)} checks passed", options)

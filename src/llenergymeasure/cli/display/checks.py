@@ -10,6 +10,7 @@ from llenergymeasure.cli.display.json_output import write_json
 from llenergymeasure.cli.display.notices import color
 from llenergymeasure.cli.options import GlobalOptions
 from llenergymeasure.orchestration.doctor import Check, CheckState, worst
+from llenergymeasure.security import printable
 
 _COLORS = {CheckState.OK: "green", CheckState.WARNING: "yellow", CheckState.FAILED: "red"}
 _VERDICTS = {
@@ -30,7 +31,7 @@ def show_checks(checks: Sequence[Check], options: GlobalOptions) -> None:
         if options.quiet and check.state is CheckState.OK:
             continue
         word = click.style(f"{check.state:<8}", fg=_COLORS[check.state])
-        click.echo(f"{word} {check.name:<{width}}  {check.detail}", color=color())
+        click.echo(f"{word} {check.name:<{width}}  {printable(check.detail)}", color=color())
         if check.hint:
-            click.echo(f"{'':<{width + 11}}{check.hint}", color=color())
+            click.echo(f"{'':<{width + 11}}{printable(check.hint)}", color=color())
     click.echo(_VERDICTS[state])

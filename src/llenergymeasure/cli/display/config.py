@@ -14,6 +14,7 @@ from llenergymeasure.cli.display.notices import color, say, show_warnings
 from llenergymeasure.cli.options import GlobalOptions
 from llenergymeasure.config.models import DecoderConfig
 from llenergymeasure.config.resolve import LoadedConfig
+from llenergymeasure.security import printable
 
 _INDENT = "  "
 
@@ -39,7 +40,9 @@ def show_resolved(loaded: LoadedConfig, options: GlobalOptions) -> None:
     if options.json:
         write_json({"config": values, "origins": found, "provenance": loaded.provenance})
         return
-    lines = list(_lines(values, found))
+    lines = [
+        (printable(text), origin and printable(origin)) for text, origin in _lines(values, found)
+    ]
     width = max((len(text) for text, origin in lines if origin), default=0)
     for text, origin in lines:
         comment = click.style(f"  # {origin}", dim=True) if origin else ""

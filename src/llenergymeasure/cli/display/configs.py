@@ -65,7 +65,8 @@ def show_grid(points: Sequence[GridPoint], written: Sequence[Path], options: Glo
         )
         return
     for point in broken:
-        say(f"not valid: {point.name}: {point.error}", options)
+        for line in (point.error or "").splitlines():
+            say(f"not valid: {point.name}: {line}", options)
     if not options.quiet:
         for path in written:
             say(f"written: {path}", options)

@@ -17,6 +17,7 @@ import click
 from llenergymeasure.cli.display.numbers import seconds, significant
 from llenergymeasure.cli.options import GlobalOptions
 from llenergymeasure.progress import Progress, ProgressObserver, SilentObserver
+from llenergymeasure.security import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -69,7 +70,7 @@ class PlainView:
 
     def notice(self, message: str) -> None:
         """Print a line."""
-        click.echo(message, err=True)
+        click.echo(printable(message), err=True)
 
     def close(self) -> None:
         """Nothing is left on the screen that would have to go."""
@@ -98,7 +99,7 @@ class TerminalView:
         passed = seconds_passed(time.monotonic() - self._begin)
         self._bar.update(
             self._task,
-            description=f"{described(progress)}  {passed}",
+            description=f"{printable(described(progress))}  {passed}",
             completed=progress.requests_done,
             total=float(progress.requests_total or 1),
         )
@@ -107,9 +108,9 @@ class TerminalView:
     def notice(self, message: str) -> None:
         """Print above the line."""
         if self._bar is None:
-            click.echo(message, err=True)
+            click.echo(printable(message), err=True)
         else:
-            self._bar.console.print(message, soft_wrap=True)
+            self._bar.console.print(printable(message), soft_wrap=True)
 
     def close(self) -> None:
         """Take the line off the screen."""

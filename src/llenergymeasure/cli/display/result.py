@@ -26,6 +26,7 @@ from llenergymeasure.domain.experiment import AggregatedResult
 from llenergymeasure.domain.metrics import LatencyMetrics, LatencySummary
 from llenergymeasure.domain.statistics import CycleStats
 from llenergymeasure.domain.validity import Validity, ValidityStatus
+from llenergymeasure.security import printable
 
 _LABEL_WIDTH = 20
 _FRAME_WIDTH = 4
@@ -43,13 +44,14 @@ def print_result(to: Console, result: AggregatedResult, file: Path, next_command
     style = VERDICTS[result.validity.status][1]
     lines = list(_lines(rows, prose_width(to) - _FRAME_WIDTH, style))
     widest = max(cell_len(line.plain) for line in lines)
+    name = printable(result.config_name)
     if to.is_terminal and widest + _FRAME_WIDTH <= to.width:
-        title = Text(f" {result.config_name} ", style="bold")
+        title = Text(f" {name} ", style="bold")
         frame = Panel(Group(*lines), box=box.ROUNDED, title=title, expand=False, border_style=style)
         to.print(frame)
     else:
         # A frame would cut the lines; without one the terminal wraps what is too long for it.
-        to.print(Text(result.config_name, style="bold"), soft_wrap=True)
+        to.print(Text(name, style="bold"), soft_wrap=True)
         for line in lines:
             to.print(line, soft_wrap=True)
     if result.cycles.n > 1:
@@ -141,7 +143,7 @@ def validity_rows(validity: Validity) -> Iterator[Row]:
 def _lines(rows: Iterable[Row], width: int, verdict_style: str) -> Iterator[Text]:
     for label, value in rows:
         styles = {"Verdict": f"bold {verdict_style}", "Energy": "bold"}
-        for index, part in enumerate(wrapped(value, width - _LABEL_WIDTH)):
+        for index, part in enumerate(wrapped(printable(value), width - _LABEL_WIDTH)):
             head = label if index == 0 else ""
             line = Text(f"{head:<{_LABEL_WIDTH}}", style="dim")
             yield line.append(part, style=f"not dim {styles.get(label, '')}".strip())

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from llenergymeasure.security import printable
+
 _GAP = 2
 _LEAST_TEXT = 16
 
@@ -35,6 +37,7 @@ class Column:
 
 def print_table(to: Console, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
     """Print rows of cells; says which columns did not fit."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     shown = fitting(columns, rows, to.width)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, _GAP, 0, 0))
     for index in shown:
