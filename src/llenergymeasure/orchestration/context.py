@@ -16,6 +16,7 @@ from llenergymeasure.domain.base import Record
 from llenergymeasure.domain.experiment import PromptsInfo
 from llenergymeasure.durable import write_text
 from llenergymeasure.exceptions import SchemaVersionError, StorageError
+from llenergymeasure.security import contained, safe_id
 
 
 class ExperimentContext(Record):
@@ -80,8 +81,12 @@ class ExperimentContext(Record):
 
 
 def run_dir(results_dir: Path, experiment_id: str) -> Path:
-    """The folder of one experiment's raw files."""
-    return results_dir / "raw" / experiment_id
+    """The folder of one experiment's raw files.
+
+    Raises:
+        ConfigurationError: The id, or a symbolic link, leads out of ``results_dir``.
+    """
+    return contained(results_dir, "raw", safe_id(experiment_id))
 
 
 def context_path(folder: Path, attempt: int) -> Path:
@@ -110,7 +115,11 @@ def load_context(path: Path) -> ExperimentContext:
 
 
 def last_context(results_dir: Path, experiment_id: str) -> ExperimentContext:
-    """The context of the newest attempt (see ``load_context``)."""
+    """The context of the newest attempt (see ``load_context``).
+
+    Raises:
+        StorageError: There is none, or it is not that of this experiment.
+    """
     folder = run_dir(results_dir, experiment_id)
     numbers = [
         int(path.stem.removeprefix("context_"))
@@ -122,7 +131,14 @@ def last_context(results_dir: Path, experiment_id: str) -> ExperimentContext:
             f"{folder} holds no saved context, so {experiment_id} cannot be resumed",
             hint="start the experiment anew with its config file",
         )
-    return load_context(context_path(folder, max(numbers)))
+    path = context_path(folder, max(numbers))
+    context = load_context(path)
+    if context.experiment_id != experiment_id:
+        raise StorageError(
+            f"{path} is the context of {context.experiment_id!r}", hint="move it away"
+        )
+    # Where the results lie now; they may have been moved since.
+    return context.model_copy(update={"results_dir": str(results_dir)})
 
 
 def config_hash(config: ExperimentConfig) -> str:
