@@ -36,7 +36,15 @@ def _read_dotenv() -> None:
     if os.path.isfile(".env"):  # noqa: PTH113 - pathlib costs a third of the start-up
         from dotenv import load_dotenv
 
-        load_dotenv(".env", override=False)
+        from llenergymeasure.exceptions import ConfigurationError
+
+        try:
+            load_dotenv(".env", override=False)
+        except (OSError, ValueError) as error:  # not ours to read, not UTF-8, a NUL byte
+            raise ConfigurationError(
+                f".env cannot be read: {error}",
+                hint="write NAME=value lines as UTF-8, or remove it",
+            ) from error
 
 
 def _never_fail_to_encode() -> None:

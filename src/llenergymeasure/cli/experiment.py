@@ -58,7 +58,8 @@ def experiment(
         _refuse(given)
         _resume(resume_id, options, aggregate=not no_aggregate)
         return
-    if config is None and "model_name" not in overrides:
+    named = "model_name" in overrides or any(text.startswith("model_name=") for text in sets)
+    if config is None and not named:
         raise click.UsageError("Give a CONFIG file, or --model (and --preset), or --resume ID.")
     if dry_run and no_aggregate:
         raise click.UsageError("--no-aggregate means nothing with --dry-run.")

@@ -51,11 +51,26 @@ def results_dir(
     user: str | None = None,
     env: Mapping[str, str] = os.environ,
 ) -> Path:
-    """Where results go: command line, config, environment, the user's file, the default."""
+    """Where results go: command line, config, environment, the user's file, the default.
+
+    Raises:
+        ConfigurationError: It can be no path.
+    """
     chosen = option or config or env.get(RESULTS_DIR_ENV) or user or DEFAULT_RESULTS_DIR
-    return Path(chosen).expanduser().resolve()
+    return _folder(chosen, "results")
 
 
 def state_dir(env: Mapping[str, str] = os.environ) -> Path:
-    """Where state files go."""
-    return Path(env.get(STATE_DIR_ENV) or DEFAULT_STATE_DIR).expanduser().resolve()
+    """Where state files go.
+
+    Raises:
+        ConfigurationError: It can be no path.
+    """
+    return _folder(env.get(STATE_DIR_ENV) or DEFAULT_STATE_DIR, "state")
+
+
+def _folder(text: str, what: str) -> Path:
+    try:
+        return Path(text).expanduser().resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a NUL byte, ~nobody, a loop of links
+        raise ConfigurationError(f"the {what} folder {text!r} can be no path: {error}") from error
