@@ -93,7 +93,7 @@ def test_the_parent_is_killed(lem: Lem, phase: str, cycle: int | None) -> None:
     finish(lem, row["experiment_id"])
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_user_stops_it(lem: Lem, number: signal.Signals) -> None:
     process = lem.start("experiment", lem.write(CONFIG))
     wait_for(lambda: reached(lem, "measuring", 2))

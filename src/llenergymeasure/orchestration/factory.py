@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from typing import Any
+
+from pydantic import ValidationError
 
 from llenergymeasure.config.backend_detection import missing_requirements
 from llenergymeasure.config.backend_spec import ComponentSpec, EnergyBackendSpec
 from llenergymeasure.config.models import ExperimentConfig
+from llenergymeasure.config.problems import InvalidConfigError, Place
 from llenergymeasure.config.registry import (
     auto_energy_backends,
     energy_backend,
     inference_backend,
 )
 from llenergymeasure.config.runtime_env import Rank
+from llenergymeasure.config.translate import problems_of
 from llenergymeasure.core.energy_backends.base import EnergyBackend
 from llenergymeasure.core.inference_backends.protocols import InferenceBackend
 from llenergymeasure.exceptions import BackendError
@@ -43,10 +48,33 @@ def create_energy_backend(config: ExperimentConfig, rank: Rank) -> EnergyBackend
     return backend
 
 
+def create_energy_source(name: str, options: Mapping[str, Any]) -> tuple[str, EnergyBackend]:
+    """The energy source ``name`` (``auto``: the best one here) with options given as a mapping.
+
+    Raises:
+        UnknownBackendError: No such energy backend.
+        InvalidConfigError: The options are wrong.
+        BackendError: What it needs is not installed.
+    """
+    spec = energy_spec(name)
+    try:
+        validated = spec.options.model_validate(dict(options))
+    except ValidationError as error:
+        place = Place(f"options of {spec.name}")
+        raise InvalidConfigError(problems_of(error, spec.options, {}, place, {})) from error
+    backend: EnergyBackend = _target(spec)(validated)
+    return spec.name, backend
+
+
 def chosen_energy_spec(config: ExperimentConfig) -> EnergyBackendSpec:
     """The spec that ``energy.backend`` names; for ``auto`` the best one that is installed."""
-    if config.energy.backend != "auto":
-        return energy_backend(config.energy.backend)
+    return energy_spec(config.energy.backend)
+
+
+def energy_spec(name: str) -> EnergyBackendSpec:
+    """The spec of an energy backend by its name, ``auto`` included."""
+    if name != "auto":
+        return energy_backend(name)
     for spec in auto_energy_backends():
         if not missing_requirements(spec):
             return spec

@@ -75,7 +75,11 @@ def _watch_parent(parent_pid: int) -> None:
 
 @contextlib.contextmanager
 def termination_as_interrupt() -> Iterator[None]:
-    """Within it SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does (main thread only)."""
+    """Within it SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt (main thread only).
+
+    SIGINT too, because a shell starts background jobs with SIGINT ignored, and a run must be
+    stoppable from there. A SIGHUP that is ignored stays so: that is what nohup asks for.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -83,7 +87,9 @@ def termination_as_interrupt() -> Iterator[None]:
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    numbers = (signal.SIGTERM, signal.SIGHUP)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
     before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -14,7 +13,6 @@ from pathlib import Path
 from llenergymeasure.config.models import ExperimentConfig
 from llenergymeasure.config.runtime_env import Rank
 from llenergymeasure.core.energy_backends.base import EnergyBackend
-from llenergymeasure.core.energy_backends.none import UnavailableEnergyBackend
 from llenergymeasure.core.environment import collect_environment
 from llenergymeasure.core.inference_backends.protocols import InferenceBackend
 from llenergymeasure.core.prompts import load_prompts, pinned
@@ -32,7 +30,7 @@ from llenergymeasure.domain.model_info import ModelInfo
 from llenergymeasure.domain.prompt import Prompt
 from llenergymeasure.domain.trace import InferenceRequest, RequestTrace
 from llenergymeasure.domain.validity import Reason
-from llenergymeasure.exceptions import ConfigurationError, LLEnergyMeasureError
+from llenergymeasure.exceptions import ConfigurationError
 from llenergymeasure.orchestration.context import ExperimentContext
 from llenergymeasure.orchestration.events import EventWriter
 from llenergymeasure.orchestration.factory import (
@@ -40,15 +38,13 @@ from llenergymeasure.orchestration.factory import (
     create_energy_backend,
     create_inference_backend,
 )
+from llenergymeasure.orchestration.priming import EnergyPriming
 from llenergymeasure.orchestration.reasons import dummy_reason, process_reasons
 from llenergymeasure.orchestration.requests import check_chats, check_lengths, requests_of
 from llenergymeasure.results.repository import FileSystemRepository
 from llenergymeasure.results.requests_table import preload
 
 logger = logging.getLogger(__name__)
-
-# Priming a source takes seconds; one that has not answered by then never will.
-ENERGY_PREPARE_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -75,7 +71,10 @@ def measure(context: ExperimentContext, rank: Rank, events: EventWriter) -> None
     texts, prompts = _same_prompts(context)
     requests = requests_of(config, texts)
     before = LoadMeter(parent_pid=context.parent_pid)
-    priming = _EnergyPriming(create_energy_backend(config, rank), chosen_energy_spec(config).name)
+    # Writing the results needs the preloaded libraries; now, while the model loads, is the time.
+    priming = EnergyPriming(
+        create_energy_backend(config, rank), chosen_energy_spec(config).name, afterwards=preload
+    )
     with closing(create_inference_backend(config)) as backend, closing(priming):
         events.phase("loading")
         backend.load()
@@ -197,53 +196,4 @@ def _warm_up(
         prompts=len(traces),
         duration_s=(time.monotonic_ns() - begin_ns) / 1e9,
         latencies_ms=tuple((t.return_ns - t.dispatch_ns) / 1e6 for t in traces if not t.failed),
-    )
-
-
-class _EnergyPriming:
-    """Prepares an energy source in a thread while the model loads.
-
-    A source that cannot be prepared becomes one that says so: the run goes on without joules.
-    """
-
-    def __init__(self, energy: EnergyBackend, name: str) -> None:
-        self._energy = energy
-        self._name = name
-        self._error: Exception | None = None
-        self._thread = threading.Thread(target=self._prepare, name="lem-energy", daemon=True)
-        self._thread.start()
-
-    def _prepare(self) -> None:
-        try:
-            self._energy.prepare()
-        except Exception as error:  # noqa: BLE001 - kept, and told with the result
-            self._error = error
-        # Needed after the window; imported now, while the model loads.
-        preload()
-
-    def ready(self) -> EnergyBackend:
-        """The prepared source, or the null one with the reason."""
-        self._thread.join(timeout=ENERGY_PREPARE_TIMEOUT_S)
-        if self._thread.is_alive():
-            return self._unavailable(f"it was not ready after {ENERGY_PREPARE_TIMEOUT_S:.0f} s")
-        if self._error is not None:
-            logger.warning("energy source %s failed", self._name, exc_info=self._error)
-            return self._unavailable(_words(self._error))
-        return self._energy
-
-    def _unavailable(self, reason: str) -> EnergyBackend:
-        return UnavailableEnergyBackend(self._name, reason)
-
-    def close(self) -> None:
-        """Close the source, unless it is still busy being prepared."""
-        self._thread.join(timeout=1.0)
-        if not self._thread.is_alive():
-            self._energy.close()
-
-
-def _words(error: Exception) -> str:
-    return (
-        str(error)
-        if isinstance(error, LLEnergyMeasureError)
-        else f"{type(error).__name__}: {error}"
     )

@@ -35,6 +35,16 @@ def process_reasons(
     )
 
 
+def window_reasons(reading: EnergyReading) -> list[Reason]:
+    """Reasons that the windows of a reading's own domains give, without a workload."""
+    windows = [d.window for d in reading.domains if d.window is not None and d.joules is not None]
+    if not windows:
+        return []
+    shortest = min(windows, key=lambda window: window.duration_s)
+    reason = _short_window(reading, shortest)
+    return [reason] if reason else []
+
+
 def dummy_reason(model: ModelInfo) -> Reason | None:
     """The note on random weights, if the model has them."""
     if model.details.get("load_format") != "dummy":
@@ -58,7 +68,7 @@ def _short_window(reading: EnergyReading, window: MeasurementWindow) -> Reason |
     return Reason(
         code=ReasonCode.WINDOW_TOO_SHORT,
         detail=f"{window.duration_s:.2f} s is under {least:g} s, where {why}; "
-        "measure more prompts or longer outputs",
+        "measure longer: more prompts, longer outputs",
     )
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 from llenergymeasure.domain.energy import (
     DomainReading,
     EnergyMethod,
+    EnergyReading,
     EnergyTotals,
     MeasurementWindow,
     total_energy,
@@ -24,9 +25,33 @@ _OFF = "energy was not measured (energy.backend: none)"
 Headline = Literal["measured", "estimated"]
 
 
-def energy_off(raws: Iterable[RawProcessResult]) -> bool:
+def energy_off(readings: Iterable[EnergyReading]) -> bool:
     """Whether nobody was asked to measure energy."""
-    return all(raw.energy.backend == "none" and not raw.energy.domains for raw in raws)
+    return all(reading.backend == "none" and not reading.domains for reading in readings)
+
+
+def reading_metrics(reading: EnergyReading) -> EnergyMetrics:
+    """The energy of one reading that is divided by nothing (a command, a block of code)."""
+    domains = reading.domains
+    totals = _totals(domains, domains)
+    headline = _headline(domains)
+    uncertainty_j, uncertainty_reason = _uncertainty(domains, headline, totals.total_j)
+    return EnergyMetrics(
+        total_j=totals.total_j,
+        partial_j=totals.partial_j,
+        estimated_j=totals.estimated_j,
+        measured_share=totals.measured_share,
+        baseline_reason=_NO_BASELINE,
+        domains=domains,
+        boundary=_boundary(domains, headline),
+        headline=headline,
+        uncertainty_j=uncertainty_j,
+        uncertainty_reason=uncertainty_reason,
+        reason=None if totals.total_j is not None else _why_no_total(domains, [reading], domains),
+        replayed=reading.replayed,
+        emissions_kg_co2=reading.emissions_kg_co2,
+        emissions_reason=reading.emissions_reason,
+    )
 
 
 def energy_metrics(
@@ -58,7 +83,9 @@ def energy_metrics(
         headline=headline,
         uncertainty_j=uncertainty_j,
         uncertainty_reason=uncertainty_reason,
-        reason=None if totals.total_j is not None else _why_no_total(merged, raws, readings),
+        reason=None
+        if totals.total_j is not None
+        else _why_no_total(merged, [raw.energy for raw in raws], readings),
         replayed=any(raw.energy.replayed for raw in raws),
         j_per_output_token=ratio(totals.total_j, inference.output_tokens),
         j_per_total_token=ratio(totals.total_j, inference.total_tokens),
@@ -178,10 +205,10 @@ def _uncertainty(
 
 def _why_no_total(
     merged: Sequence[DomainReading],
-    raws: Sequence[RawProcessResult],
+    sources: Sequence[EnergyReading],
     readings: Sequence[DomainReading],
 ) -> str:
-    if energy_off(raws):
+    if energy_off(sources):
         return _OFF
     lost = [d for d in merged if d.joules is None and d.expected]
     words = [f"{d.name}: {d.reason or 'unknown'}" for d in lost]

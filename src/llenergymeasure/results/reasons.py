@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from llenergymeasure.domain.energy import EnergyReading
 from llenergymeasure.domain.experiment import RawProcessResult
 from llenergymeasure.domain.metrics import EnergyMetrics, InferenceMetrics
 from llenergymeasure.domain.validity import Reason, ReasonCode
@@ -55,7 +56,7 @@ def _reasons(
     derived = (
         _incomplete(by_cycle, missing_cycles),
         _unanswered(inference),
-        _energy(energy, raws),
+        _energy(energy, [raw.energy for raw in raws]),
         _replayed(energy),
     )
     told = {reason.code for reason in own}
@@ -105,8 +106,14 @@ def _unanswered(inference: InferenceMetrics) -> Reason | None:
     return Reason(code=code, detail=f"{failed} of {requests} requests have no answer")
 
 
-def _energy(energy: EnergyMetrics, raws: Sequence[RawProcessResult]) -> Reason | None:
-    if energy_off(raws):
+def reading_reasons(energy: EnergyMetrics, reading: EnergyReading) -> list[Reason]:
+    """What speaks against the energy of one reading."""
+    found = (_energy(energy, [reading]), _replayed(energy))
+    return [reason for reason in found if reason]
+
+
+def _energy(energy: EnergyMetrics, readings: Sequence[EnergyReading]) -> Reason | None:
+    if energy_off(readings):
         return Reason(code=ReasonCode.ENERGY_OFF, detail="energy.backend is none: no joules")
     if energy.total_j is None:
         return Reason(code=ReasonCode.ENERGY_UNAVAILABLE, detail=energy.reason or "unknown")

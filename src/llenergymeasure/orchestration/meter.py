@@ -1,0 +1,118 @@
+"""Measuring the energy of any block of code.
+
+with EnergyMeter() as meter:
+    work()
+meter.energy.total_j, meter.energy.headline, meter.validity.status
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from llenergymeasure.domain.energy import EnergyReading
+from llenergymeasure.domain.metrics import EnergyMetrics
+from llenergymeasure.domain.validity import Reason, Validity, judge
+from llenergymeasure.exceptions import EnergyBackendError
+from llenergymeasure.orchestration.factory import create_energy_source
+from llenergymeasure.orchestration.priming import EnergyPriming
+from llenergymeasure.orchestration.reasons import window_reasons
+from llenergymeasure.results.energy_sums import reading_metrics
+from llenergymeasure.results.reasons import reading_reasons
+
+
+class EnergyMeter:
+    """Reads an energy source around a block of code.
+
+    Each meter has a source of its own, so meters may nest and overlap. One meter can measure
+    several windows one after another; ``reading`` is that of the last. A source that cannot be
+    set up does not raise: its reading has no number and says why.
+
+    Args:
+        backend: Name of an energy backend (see ``lem backends``); ``auto`` takes the best here.
+        options: Options of that backend, as in its config section.
+
+    Raises:
+        UnknownBackendError: No such energy backend.
+        InvalidConfigError: The options are wrong.
+    """
+
+    def __init__(self, backend: str = "auto", options: Mapping[str, Any] | None = None) -> None:
+        self._name, source = create_energy_source(backend, options or {})
+        self._priming = EnergyPriming(source, self._name)
+        self._running = False
+        self._source = source
+        self._reading: EnergyReading | None = None
+
+    def start(self) -> None:
+        """Open a window; the first time this waits until the source is ready.
+
+        Raises:
+            EnergyBackendError: A window of this meter is open already.
+        """
+        if self._running:
+            raise EnergyBackendError(
+                "this EnergyMeter is running already", hint="use a second EnergyMeter to nest"
+            )
+        self._source = self._priming.ready()
+        self._running = True
+        self._source.start()
+
+    def stop(self) -> EnergyReading:
+        """Close the window.
+
+        Raises:
+            EnergyBackendError: No window is open.
+        """
+        if not self._running:
+            raise EnergyBackendError("this EnergyMeter is not running", hint="call start() first")
+        self._running = False
+        self._reading = self._source.stop()
+        return self._reading
+
+    def close(self) -> None:
+        """Release the source. Idempotent; an open window is lost."""
+        self._running = False
+        self._priming.close()
+
+    @property
+    def reading(self) -> EnergyReading:
+        """What the last window held.
+
+        Raises:
+            EnergyBackendError: No window has been closed yet.
+        """
+        if self._reading is None:
+            raise EnergyBackendError("this EnergyMeter has measured nothing yet")
+        return self._reading
+
+    @property
+    def energy(self) -> EnergyMetrics:
+        """The last window's joules: total, estimated share, boundary, domains."""
+        return reading_metrics(self.reading)
+
+    @property
+    def validity(self) -> Validity:
+        """The verdict on the last window."""
+        return judge(self.reasons)
+
+    @property
+    def reasons(self) -> list[Reason]:
+        """What speaks against the last window."""
+        return [*window_reasons(self.reading), *reading_reasons(self.energy, self.reading)]
+
+    def __enter__(self) -> EnergyMeter:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self.stop()
+        finally:
+            self.close()

@@ -1,0 +1,70 @@
+"""Preparing an energy source beside other work; one that cannot be prepared says so itself."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from llenergymeasure.core.energy_backends.base import EnergyBackend
+from llenergymeasure.core.energy_backends.none import UnavailableEnergyBackend
+from llenergymeasure.exceptions import LLEnergyMeasureError
+
+logger = logging.getLogger(__name__)
+
+# Priming a source takes seconds; one that has not answered by then never will.
+ENERGY_PREPARE_TIMEOUT_S = 60.0
+
+
+class EnergyPriming:
+    """Prepares an energy source in a thread, beside other work such as loading a model.
+
+    A source that cannot be prepared becomes one that says so: work goes on without joules.
+
+    Args:
+        energy: The source.
+        name: Its name.
+        afterwards: Called in the same thread when the source is ready.
+    """
+
+    def __init__(
+        self, energy: EnergyBackend, name: str, afterwards: Callable[[], None] | None = None
+    ) -> None:
+        self._energy = energy
+        self._name = name
+        self._afterwards = afterwards
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._prepare, name="lem-energy", daemon=True)
+        self._thread.start()
+
+    def _prepare(self) -> None:
+        try:
+            self._energy.prepare()
+        except Exception as error:  # noqa: BLE001 - kept, and told with the result
+            self._error = error
+        if self._afterwards is not None:
+            self._afterwards()
+
+    def ready(self) -> EnergyBackend:
+        """The prepared source, or the null one with the reason."""
+        self._thread.join(timeout=ENERGY_PREPARE_TIMEOUT_S)
+        if self._thread.is_alive():
+            return self._unavailable(f"it was not ready after {ENERGY_PREPARE_TIMEOUT_S:.0f} s")
+        if self._error is not None:
+            logger.warning("energy source %s failed", self._name, exc_info=self._error)
+            return self._unavailable(_words(self._error))
+        return self._energy
+
+    def _unavailable(self, reason: str) -> EnergyBackend:
+        return UnavailableEnergyBackend(self._name, reason)
+
+    def close(self) -> None:
+        """Close the source, unless it is still busy being prepared."""
+        self._thread.join(timeout=1.0)
+        if not self._thread.is_alive():
+            self._energy.close()
+
+
+def _words(error: Exception) -> str:
+    ours = isinstance(error, LLEnergyMeasureError)
+    return str(error) if ours else f"{type(error).__name__}: {error}"
