@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
@@ -23,6 +24,7 @@ MAX_DEPTH = 32
 MAX_NODES = 20_000
 
 _PREFIX = "tag:yaml.org,2002:"
+_TOO_LARGE = "too large or too deep once its aliases are expanded"
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,11 @@ def read_document(path: Path) -> Document:
 def parse_document(text: str, source: str) -> Document:
     """Parse text that came from ``source`` (see ``read_document``)."""
     parser = YAML(typ="safe", pure=True)
+    parser.Composer = _BoundedComposer
     try:
         root = parser.compose(io.StringIO(text))
+    except _TooLargeError as error:
+        raise _refused(source, error.line, _TOO_LARGE, "too_large") from error
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = None if mark is None else mark.line + 1
@@ -94,6 +99,30 @@ def _read_text(path: Path) -> str:
 
 def _refused(source: str, line: int | None, message: str, code: str) -> InvalidConfigError:
     return InvalidConfigError([Problem(Place(source, line), "", message, code)])
+
+
+class _TooLargeError(Exception):
+    def __init__(self, line: int) -> None:
+        super().__init__(line)
+        self.line = line
+
+
+class _BoundedComposer(Composer):
+    """Stops as soon as a file is too large or too deep, not after it was parsed for seconds."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._nodes = 0
+        self._depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        self._nodes += 1
+        self._depth += 1
+        if self._nodes > 2 * MAX_NODES or self._depth > MAX_DEPTH + 2:
+            raise _TooLargeError(self.parser.peek_event().start_mark.line + 1)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 class _Builder:
@@ -174,9 +203,7 @@ class _Builder:
             raise self._refused(line, path, f"the tag {node.tag!r} is not allowed", "yaml_tag")
         self._visited += 1
         if self._visited > MAX_NODES or len(path) > MAX_DEPTH:
-            raise self._refused(
-                line, (), "too large or too deep once its aliases are expanded", "too_large"
-            )
+            raise self._refused(line, (), _TOO_LARGE, "too_large")
 
     def _refused(self, line: int, path: KeyPath, message: str, code: str) -> InvalidConfigError:
         return InvalidConfigError([Problem(Place(self.source, line), dotted(path), message, code)])
