@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from llenergymeasure.config.resolve import LoadedConfig
     from llenergymeasure.domain.experiment import AggregatedResult, RawProcessResult
     from llenergymeasure.exceptions import LLEnergyMeasureError
+    from llenergymeasure.orchestration.meter import EnergyMeter
 
     __version__: str
 
 __all__ = [
     "AggregatedResult",
+    "EnergyMeter",
     "ExperimentConfig",
     "LLEnergyMeasureError",
     "RawProcessResult",
@@ -36,6 +38,7 @@ __all__ = [
 
 _HOMES = {
     "AggregatedResult": "llenergymeasure.domain.experiment",
+    "EnergyMeter": "llenergymeasure.orchestration.meter",
     "ExperimentConfig": "llenergymeasure.config.models",
     "LLEnergyMeasureError": "llenergymeasure.exceptions",
     "RawProcessResult": "llenergymeasure.domain.experiment",

@@ -8,6 +8,8 @@ EXIT_OK: Final = 0
 EXIT_RUN_FAILED: Final = 1
 EXIT_INPUT_WRONG: Final = 2
 EXIT_INTERRUPTED: Final = 130
+# `lem measure` only, whose other codes are those of the measured command.
+EXIT_OWN_FAILURE: Final = 125
 
 # Version of the result files (raw and aggregated). Raise it with any change that an older
 # reader would misread, and teach results/migrations what to do with the older form.

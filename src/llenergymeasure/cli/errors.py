@@ -10,7 +10,12 @@ from typing import Any
 
 import click
 
-from llenergymeasure.constants import EXIT_INPUT_WRONG, EXIT_INTERRUPTED, EXIT_RUN_FAILED
+from llenergymeasure.constants import (
+    EXIT_INPUT_WRONG,
+    EXIT_INTERRUPTED,
+    EXIT_OWN_FAILURE,
+    EXIT_RUN_FAILED,
+)
 from llenergymeasure.exceptions import LLEnergyMeasureError
 
 _NEWLINE = "\n"
@@ -71,6 +76,9 @@ def _code(error: BaseException) -> int:
         return error.exit_code
     if isinstance(error, click.Abort | KeyboardInterrupt):
         return EXIT_INTERRUPTED
+    if isinstance(error, click.UsageError) and error.ctx and error.ctx.command.name == "measure":
+        # 2 could be the measured command's own.
+        return EXIT_OWN_FAILURE
     return EXIT_INPUT_WRONG if isinstance(error, click.ClickException) else EXIT_RUN_FAILED
 
 

@@ -10,6 +10,7 @@ from llenergymeasure.cli.options import global_options, version_option
 COMMANDS = {
     "experiment": ("llenergymeasure.cli.experiment:experiment", "Measure one config."),
     "aggregate": ("llenergymeasure.cli.aggregate:aggregate", "Aggregate measured experiments."),
+    "measure": ("llenergymeasure.cli.measure:measure", "Measure the energy of any command."),
     "results": ("llenergymeasure.cli.results:results", "List, show and export results."),
     "config": ("llenergymeasure.cli.config:config", "Check, show and make config files."),
     "init": ("llenergymeasure.cli.init_cmd:init", "Set up lem for this folder."),

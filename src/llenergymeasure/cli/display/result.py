@@ -42,7 +42,7 @@ def print_result(to: Console, result: AggregatedResult, file: Path, next_command
     """Print what was measured, the verdict, where it lies and what to type next."""
     rows = [*result_rows(result), ("Results", str(file)), ("Next", next_command)]
     style = VERDICTS[result.validity.status][1]
-    lines = list(_lines(rows, prose_width(to) - _FRAME_WIDTH, style))
+    lines = list(told_lines(rows, prose_width(to) - _FRAME_WIDTH, style))
     widest = max(cell_len(line.plain) for line in lines)
     name = printable(result.config_name)
     if to.is_terminal and widest + _FRAME_WIDTH <= to.width:
@@ -140,7 +140,8 @@ def validity_rows(validity: Validity) -> Iterator[Row]:
         yield "", f"- {reason.detail} [{reason.code}]"
 
 
-def _lines(rows: Iterable[Row], width: int, verdict_style: str) -> Iterator[Text]:
+def told_lines(rows: Iterable[Row], width: int, verdict_style: str) -> Iterator[Text]:
+    """Rows as lines: labels in a column, values wrapped beside them."""
     for label, value in rows:
         styles = {"Verdict": f"bold {verdict_style}", "Energy": "bold"}
         for index, part in enumerate(wrapped(printable(value), width - _LABEL_WIDTH)):

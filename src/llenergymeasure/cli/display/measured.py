@@ -1,0 +1,32 @@
+"""What a command cost, as a person would tell it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from rich.console import Console
+
+from llenergymeasure.cli.display.console import prose_width
+from llenergymeasure.cli.display.energy import Row, energy_rows
+from llenergymeasure.cli.display.numbers import seconds
+from llenergymeasure.cli.display.result import VERDICTS, told_lines, validity_rows
+from llenergymeasure.orchestration.measured_command import MeasuredCommand
+
+
+def print_measured(to: Console, measured: MeasuredCommand) -> None:
+    """Print time, joules with their origin, and the verdict."""
+    style = VERDICTS[measured.validity.status][1]
+    for line in told_lines(_rows(measured), prose_width(to), style):
+        to.print(line, soft_wrap=True)
+
+
+def _rows(measured: MeasuredCommand) -> Iterator[Row]:
+    yield "Command", shlex.join(measured.command)
+    yield "Exit code", str(measured.exit_code)
+    yield "Time", seconds(measured.duration_s)
+    for label, value in energy_rows(measured.energy):
+        # There are no tokens to divide by.
+        if not label.strip().startswith("per "):
+            yield label, value
+    yield from validity_rows(measured.validity)

@@ -1,0 +1,88 @@
+"""``lem measure -- COMMAND``: what any command costs in joules."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from llenergymeasure.cli.options import current, global_options
+from llenergymeasure.constants import EXIT_OWN_FAILURE
+
+if TYPE_CHECKING:
+    from llenergymeasure.orchestration.measured_command import MeasuredCommand
+
+
+@click.command(context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
+@click.option("--backend", default="auto", show_default=True, help="Energy backend.")
+@click.option("--country", metavar="CODE", help="Country of the grid, e.g. DEU, for emissions.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write JSON to a file.")
+@click.argument("command", nargs=-1, required=True, metavar="-- COMMAND [ARG]...")
+@global_options
+def measure(
+    backend: str, country: str | None, output: Path | None, command: tuple[str, ...]
+) -> None:
+    """Run COMMAND and measure exactly its lifetime.
+
+    Its output and its exit code pass through untouched; the table goes to stderr. Exit codes of
+    our own: 125 lem failed, 126 COMMAND cannot be executed, 127 there is no such command,
+    128+n signal n ended it.
+
+    \b
+    Example:
+      lem measure -o joules.json -- python train.py
+    """  # noqa: D301 - click reads \b as: keep these lines
+    from llenergymeasure.exceptions import LLEnergyMeasureError
+    from llenergymeasure.orchestration.measured_command import (
+        CommandCannotRunError,
+        measure_command,
+    )
+
+    context = click.get_current_context()
+    if current().json:
+        raise click.UsageError("stdout belongs to the command; use --output FILE for JSON.")
+    if output is not None and not _writable(output):
+        click.echo(f"lem measure: {output} cannot be written; nothing was run", err=True)
+        context.exit(EXIT_OWN_FAILURE)
+    options = {} if country is None else {"country_iso_code": country}
+    try:
+        measured = measure_command(command, backend, options)
+    except CommandCannotRunError as error:
+        click.echo(f"lem measure: {error}", err=True)
+        context.exit(error.exit_code)
+    except LLEnergyMeasureError as error:
+        click.echo(f"lem measure: {error.message}", err=True)
+        if error.hint:
+            click.echo(f"Hint: {error.hint}", err=True)
+        context.exit(EXIT_OWN_FAILURE)
+    if output is not None:
+        _write(output, measured)
+    if not current().quiet:
+        _show(measured)
+    context.exit(measured.exit_code)
+
+
+def _writable(output: Path) -> bool:
+    target = output if output.exists() else output.absolute().parent
+    return not output.is_dir() and target.exists() and os.access(target, os.W_OK)
+
+
+def _write(output: Path, measured: MeasuredCommand) -> None:
+    from llenergymeasure.durable import write_text
+    from llenergymeasure.exceptions import StorageError
+
+    try:
+        write_text(output, json.dumps(measured.as_data(), indent=2) + "\n")
+    except StorageError as error:
+        click.echo(f"lem measure: {error.message}", err=True)
+        click.get_current_context().exit(EXIT_OWN_FAILURE)
+
+
+def _show(measured: MeasuredCommand) -> None:
+    from llenergymeasure.cli.display.console import console
+    from llenergymeasure.cli.display.measured import print_measured
+
+    print_measured(console(stderr=True), measured)

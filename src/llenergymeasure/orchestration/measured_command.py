@@ -1,0 +1,176 @@
+"""Running any command and measuring exactly its lifetime.
+
+The command keeps its stdin, stdout and stderr, and its signals. On a terminal it shares our
+process group, so the terminal itself signals it; elsewhere it leads a group of its own, so that a
+signal to us reaches all that it started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llenergymeasure.domain.metrics import EnergyMetrics
+from llenergymeasure.domain.validity import Validity
+from llenergymeasure.orchestration.meter import EnergyMeter
+
+EXIT_CANNOT_RUN = 126
+EXIT_NOT_FOUND = 127
+SIGNALLED = 128
+
+_FORWARDED = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+)
+# Signals of the terminal have the kernel as their sender; it sends them to the whole group.
+_FROM_KERNEL = 0x80
+_WAIT_S = 0.5
+
+
+@dataclass(frozen=True)
+class MeasuredCommand:
+    """What a command cost.
+
+    Attributes:
+        command: Its words.
+        exit_code: Its exit code; 128 + n if signal n ended it.
+        duration_s: From its start to its end.
+        energy: As in an experiment's aggregate; nothing in it is per token.
+        validity: The verdict on the energy.
+    """
+
+    command: tuple[str, ...]
+    exit_code: int
+    duration_s: float
+    energy: EnergyMetrics
+    validity: Validity
+
+    def as_data(self) -> dict[str, Any]:
+        """Plain data, as it is written to a file."""
+        return {
+            "command": list(self.command),
+            "exit_code": self.exit_code,
+            "duration_s": self.duration_s,
+            "energy": self.energy.model_dump(mode="json"),
+            "validity": self.validity.model_dump(mode="json"),
+        }
+
+
+class CommandCannotRunError(Exception):
+    """The command cannot be started; ``exit_code`` is 126 or 127, as a shell would give."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def measure_command(
+    command: Sequence[str], backend: str = "auto", options: Mapping[str, Any] | None = None
+) -> MeasuredCommand:
+    """Run ``command`` and measure it.
+
+    Raises:
+        CommandCannotRunError: It is not there, or cannot be executed.
+        UnknownBackendError, InvalidConfigError: The energy backend or its options are wrong.
+    """
+    _check_runnable(command[0])
+    with _signals_held() as mask:
+        meter = EnergyMeter(backend, options)
+        try:
+            meter.start()
+            begin_ns = time.monotonic_ns()
+            exit_code = _run(command, mask)
+            duration_s = (time.monotonic_ns() - begin_ns) / 1e9
+            meter.stop()
+            return MeasuredCommand(
+                tuple(command), exit_code, duration_s, meter.energy, meter.validity
+            )
+        finally:
+            meter.close()
+
+
+def _check_runnable(program: str) -> None:
+    """Find out before anything is measured, so that a typo costs nothing."""
+    if shutil.which(program) is not None:
+        return
+    named_file = os.sep in program
+    if named_file and Path(program).exists():
+        raise CommandCannotRunError(f"{program} cannot be executed", EXIT_CANNOT_RUN)
+    raise CommandCannotRunError(f"{program}: there is no such command", EXIT_NOT_FOUND)
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[set[signal.Signals]]:
+    """Block what is to be forwarded, in this thread and in all that it starts from now on.
+
+    Only a signal that is waited for tells who sent it. Gives the mask from before.
+    """
+    held = {*_FORWARDED, signal.SIGCHLD}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
+    try:
+        yield {number for number in before if isinstance(number, signal.Signals)}
+    finally:
+        # What came in too late for the command must not end us with nothing written.
+        while signal.sigtimedwait(held, 0) is not None:
+            pass
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _run(command: Sequence[str], mask: set[signal.Signals]) -> int:
+    own_group = not os.isatty(sys.stdin.fileno()) if _has_stdin() else True
+    group: dict[str, Any] = {"setpgroup": 0} if own_group else {}
+    try:
+        pid = os.posix_spawnp(
+            command[0],
+            list(command),
+            os.environ,
+            setsigmask=mask,
+            setsigdef=[signal.SIGPIPE, signal.SIGINT, signal.SIGQUIT],
+            **group,
+        )
+    except FileNotFoundError as error:
+        raise CommandCannotRunError(
+            f"{command[0]}: there is no such command", EXIT_NOT_FOUND
+        ) from error
+    except OSError as error:
+        raise CommandCannotRunError(f"{command[0]}: {error.strerror}", EXIT_CANNOT_RUN) from error
+    return _wait(pid, own_group=own_group)
+
+
+def _has_stdin() -> bool:
+    try:
+        return sys.stdin is not None and sys.stdin.fileno() >= 0
+    except (OSError, ValueError):
+        return False
+
+
+def _wait(pid: int, *, own_group: bool) -> int:
+    while True:
+        info = signal.sigtimedwait({*_FORWARDED, signal.SIGCHLD}, _WAIT_S)
+        if info is not None and info.si_signo != signal.SIGCHLD:
+            _forward(pid, info, own_group=own_group)
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            code = os.waitstatus_to_exitcode(status)
+            return code if code >= 0 else SIGNALLED - code
+
+
+def _forward(pid: int, info: Any, *, own_group: bool) -> None:
+    number = signal.Signals(info.si_signo)
+    with contextlib.suppress(ProcessLookupError):
+        if own_group:
+            os.killpg(pid, number)
+        elif info.si_code != _FROM_KERNEL:
+            os.kill(pid, number)

@@ -1,0 +1,131 @@
+"""`lem measure -- COMMAND`: the command is untouched, its lifetime is measured."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from .conftest import Lem, wait_for
+
+NONE = ("--backend", "none")
+
+
+def test_the_exit_code_passes_through(lem: Lem) -> None:
+    for code in (0, 1, 3, 255):
+        assert lem("measure", *NONE, "--", "sh", "-c", f"exit {code}").returncode == code
+
+
+def test_a_signal_gives_128_plus_its_number(lem: Lem) -> None:
+    assert lem("measure", *NONE, "--", "sh", "-c", "kill -9 $$").returncode == 128 + 9
+    assert lem("measure", *NONE, "--", "sh", "-c", "kill -TERM $$").returncode == 128 + 15
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--", "nosuch-command"), 127, "nosuch-command: there is no such command"),
+        (("--", "/etc/passwd"), 126, "/etc/passwd cannot be executed"),
+        (("--", "/etc"), 126, "/etc cannot be executed"),
+        (("--backend", "nope", "--", "true"), 125, "there is no energy backend 'nope'"),
+        (("--backend", "replay", "--", "true"), 125, "exactly one of 'path' and 'curve'"),
+        (("--nope", "--", "true"), 125, "--nope"),
+        (("--json", "--", "true"), 125, "stdout belongs to the command"),
+        (("-o", "no/such/folder/x.json", "--", "true"), 125, "cannot be written"),
+        ((), 125, "COMMAND"),
+    ],
+)
+def test_our_own_failures_are_told_apart(
+    lem: Lem, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    done = lem("measure", *arguments)
+    assert done.returncode == code
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_stdout_is_the_commands_to_the_byte(lem: Lem) -> None:
+    code = "import sys; sys.stdout.buffer.write(bytes(range(256)) + sys.stdin.buffer.read())"
+    command = [lem.command, "measure", *NONE, "--", sys.executable, "-c", code]
+    done = subprocess.run(command, input=b"\x00in\xff", capture_output=True, timeout=60)
+    assert done.stdout == bytes(range(256)) + b"\x00in\xff"
+    assert b"Exit code" in done.stderr
+
+
+def test_options_after_the_command_are_the_commands(lem: Lem) -> None:
+    done = lem("measure", *NONE, "-q", "echo", "-q", "--json", "--version")
+    assert done.stdout == "-q --json --version\n"
+    assert done.stderr == ""
+
+
+def test_the_file_says_what_an_aggregate_says(lem: Lem) -> None:
+    done = lem("measure", "-o", "m.json", "--", "sleep", "1.1")
+    assert done.returncode == 0
+    data = json.loads((lem.folder / "m.json").read_text())
+    assert set(data) == {"command", "exit_code", "duration_s", "energy", "validity"}
+    assert data["command"] == ["sleep", "1.1"]
+    assert data["duration_s"] == pytest.approx(1.1, abs=0.3)
+    assert {"total_j", "partial_j", "estimated_j", "measured_share", "domains"} <= set(
+        data["energy"]
+    )
+    window = data["energy"]["domains"][0]["window"]
+    assert window["duration_s"] == pytest.approx(data["duration_s"], abs=0.1)
+    if data["energy"]["headline"] == "estimated":
+        assert data["validity"]["status"] == "degraded"
+        told = [line for line in done.stderr.splitlines() if " J" in line]
+        assert told
+        assert all("estimated" in line for line in told)
+
+
+def orphans(marker: str) -> list[psutil.Process]:
+    return [
+        process
+        for process in psutil.process_iter(["cmdline", "status"])
+        if marker in (process.info["cmdline"] or [])
+        and process.info["status"] != psutil.STATUS_ZOMBIE
+    ]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_reaches_all_and_the_file_is_written(lem: Lem, number: signal.Signals) -> None:
+    seconds = f"60.{number.value}"
+    process = lem.start(
+        "measure", *NONE, "-o", "m.json", "--", "sh", "-c", f"sleep {seconds}; true"
+    )
+    wait_for(lambda: orphans(seconds))
+    process.send_signal(number)
+    process.communicate(timeout=20)
+    assert process.returncode == 128 + number
+    assert json.loads((lem.folder / "m.json").read_text())["exit_code"] == 128 + number
+    wait_for(lambda: not orphans(seconds), seconds=5)
+
+
+def test_ctrl_c_in_a_terminal(lem: Lem) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(lem.folder)
+        os.execv(
+            lem.command,
+            [lem.command, "measure", *NONE, "-o", "m.json", "--", "sh", "-c", "sleep 60.77; true"],
+        )
+    try:
+        wait_for(lambda: orphans("60.77"))
+        time.sleep(0.1)
+        os.write(terminal, b"\x03")
+
+        def ended() -> int | None:
+            done, status = os.waitpid(pid, os.WNOHANG)
+            return os.waitstatus_to_exitcode(status) if done else None
+
+        assert wait_for(ended, seconds=20) == 130
+    finally:
+        os.close(terminal)
+    assert json.loads((lem.folder / "m.json").read_text())["exit_code"] == 130
+    wait_for(lambda: not orphans("60.77"), seconds=5)

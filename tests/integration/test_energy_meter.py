@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from llenergymeasure import EnergyMeter
+from llenergymeasure.config.problems import InvalidConfigError
+from llenergymeasure.domain.validity import ReasonCode, ValidityStatus
+from llenergymeasure.exceptions import EnergyBackendError, UnknownBackendError
+
+WATTS = {"curve": {"power_w": 50.0}}
+
+
+def joules(meter: EnergyMeter) -> float:
+    total = meter.energy.total_j
+    assert total is not None
+    return total
+
+
+def test_a_block_is_measured_over_its_own_window() -> None:
+    with EnergyMeter("replay", WATTS) as meter:
+        time.sleep(0.1)
+    (domain,) = meter.reading.domains
+    assert domain.window is not None
+    assert joules(meter) == pytest.approx(50.0 * domain.window.duration_s)
+    assert {r.code for r in meter.reasons} >= {ReasonCode.ENERGY_REPLAYED}
+    assert meter.validity.status is ValidityStatus.DEGRADED
+
+
+def test_meters_nest_and_overlap() -> None:
+    outer, inner = EnergyMeter("replay", WATTS), EnergyMeter("replay", WATTS)
+    outer.start()
+    inner.start()
+    time.sleep(0.05)
+    outer.stop()
+    time.sleep(0.05)
+    inner.stop()
+    with EnergyMeter("replay", WATTS) as around:
+        with EnergyMeter("replay", WATTS) as within:
+            time.sleep(0.02)
+        time.sleep(0.02)
+    assert joules(around) > joules(within)
+    assert joules(outer) > 0
+    assert joules(inner) > 0
+    outer.close()
+    inner.close()
+
+
+def test_one_meter_measures_windows_one_after_another() -> None:
+    meter = EnergyMeter("replay", WATTS)
+    readings = []
+    for _ in range(2):
+        meter.start()
+        time.sleep(0.02)
+        readings.append(meter.stop())
+    meter.close()
+    assert readings[0] != readings[1]
+    assert meter.reading == readings[1]
+
+
+def test_the_block_s_own_error_comes_through_and_is_measured() -> None:
+    meter = EnergyMeter("replay", WATTS)
+    with pytest.raises(ZeroDivisionError), meter:
+        _ = 1 / 0
+    assert meter.reading.domains
+
+
+def test_misuse_is_told() -> None:
+    meter = EnergyMeter("none")
+    with pytest.raises(EnergyBackendError, match="measured nothing yet"):
+        _ = meter.reading
+    with pytest.raises(EnergyBackendError, match="not running"):
+        meter.stop()
+    meter.start()
+    with pytest.raises(EnergyBackendError, match="running already"):
+        meter.start()
+    meter.close()
+    with pytest.raises(UnknownBackendError, match="'replay'"):
+        EnergyMeter("rplay")
+    with pytest.raises(InvalidConfigError, match="curv: unknown key; did you mean 'curve'"):
+        EnergyMeter("replay", {"curv": {}})
+
+
+def test_a_source_that_cannot_be_set_up_says_so_in_the_reading(tmp_path) -> None:
+    with EnergyMeter("replay", {"path": str(tmp_path / "nowhere.csv")}) as meter:
+        pass
+    assert meter.energy.total_j is None
+    assert "nowhere.csv" in (meter.energy.reason or "")
+    assert meter.validity.status is ValidityStatus.INVALID
