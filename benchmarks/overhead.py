@@ -13,20 +13,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
+from reporting import machine, spread, write_between_marks
+
 HERE = Path(__file__).resolve().parent
-BEGIN, END = "<!-- overhead: begin -->", "<!-- overhead: end -->"
 TIMEOUT_S = 300
 BATCH, MAX_IN = 4, 512
 
@@ -64,7 +61,7 @@ def main() -> None:
     report = render(rows, arguments.pairs)
     print(report)
     if arguments.write:
-        write_between_marks(arguments.write, report)
+        write_between_marks(arguments.write, "overhead", report)
 
 
 class Bench:
@@ -161,19 +158,10 @@ class Bench:
         self.prompts.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def spread(values: list[float], digits: int) -> str:
-    return (
-        f"{statistics.median(values):.{digits}f} "
-        f"({min(values):.{digits}f} to {max(values):.{digits}f})"
-    )
-
-
 def render(rows: list[tuple[str, list[Sample], list[Sample]]], pairs: int) -> str:
-    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers"))
     lines = [
-        f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} CPUs, "
-        f"Python {platform.python_version()}, {packages}; {pairs} alternating pairs, one BLAS "
-        "thread, float32 greedy, built-in tiny Llama. Median (min to max).",
+        f"{machine('torch', 'transformers')}; {pairs} alternating pairs, one BLAS thread, "
+        "float32 greedy, built-in tiny Llama. Median (min to max).",
         "",
         "| | `lem experiment` | bare transformers | ratio |",
         "|---|---|---|---|",
@@ -190,13 +178,6 @@ def render(rows: list[tuple[str, list[Sample], list[Sample]]], pairs: int) -> st
             f"| {spread(ratios, 3)} |"
         )
     return "\n".join(lines)
-
-
-def write_between_marks(path: Path, report: str) -> None:
-    text = path.read_text(encoding="utf-8") if path.exists() else f"{BEGIN}\n{END}\n"
-    head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    path.write_text(f"{head}{BEGIN}\n{report}\n{END}{tail}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -22,12 +22,12 @@ print(json.dumps([code, sorted(sys.modules)]))
 """
 
 
-def imported(*args: str) -> set[str]:
+def imported(*args: str, ends_with: int = 0) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-c", CODE, *args], capture_output=True, text=True, timeout=60, check=True
     )
     code, modules = json.loads(done.stdout)
-    assert code == 0, done.stderr
+    assert code == ends_with, done.stderr
     return set(modules)
 
 
@@ -50,6 +50,13 @@ def test_validate_imports_no_engine_and_no_display(tmp_path: Path) -> None:
 def test_listing_imports_no_engine() -> None:
     assert not imported("results", "list") & {"torch", "transformers", "codecarbon", "scipy"}
     assert not imported("backends") & {"torch", "transformers", "codecarbon", "scipy"}
+
+
+def test_refusing_an_experiment_imports_no_engine(tmp_path: Path) -> None:
+    file = tmp_path / "c.json"
+    file.write_text(json.dumps({"config_name": "c", "model_name": "./nowhere"}))
+    heavy = ENGINES | {"datasets", "pyarrow", "rich", "huggingface_hub"}
+    assert not imported("experiment", str(file), ends_with=2) & heavy
 
 
 def test_python_m_is_lem() -> None:
