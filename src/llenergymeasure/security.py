@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -63,7 +64,9 @@ def contained(base: Path, *parts: str) -> Path:
     path = base.joinpath(*parts)
     try:
         inside = path.resolve().is_relative_to(base.resolve())
-    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL byte
+        with suppress(FileNotFoundError, NotADirectoryError):
+            path.lstat()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL byte, too long
         raise ConfigurationError(
             f"{'/'.join(parts)!r} is no usable path below {base}: {error}"
         ) from error

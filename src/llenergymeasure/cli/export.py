@@ -55,7 +55,7 @@ def export(
     rows = export_rows(selected(entries, selection), raw=raw)
     content = exported(rows, chosen)
     if output is None:
-        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.write(_harmless(content) if sys.stdout.isatty() else content)
         sys.stdout.buffer.flush()
         return
     may_replace(output, options)
@@ -76,3 +76,10 @@ def _format(form: str | None, output: Path | None, *, as_json: bool) -> str:
     if as_json and form == "csv":
         raise click.UsageError("--json promises JSON on stdout; use --output for a CSV file.")
     return "json" if as_json else chosen
+
+
+def _harmless(content: bytes) -> bytes:
+    """Text for a terminal, which must not be commanded by a name in it."""
+    from llenergymeasure.security import printable
+
+    return printable(content.decode(), keep="\r\n").encode()

@@ -121,11 +121,8 @@ def last_context(results_dir: Path, experiment_id: str) -> ExperimentContext:
         StorageError: There is none, or it is not that of this experiment.
     """
     folder = run_dir(results_dir, experiment_id)
-    numbers = [
-        int(path.stem.removeprefix("context_"))
-        for path in folder.glob("context_*.json")
-        if path.stem.removeprefix("context_").isdigit()
-    ]
+    names = [path.stem.removeprefix("context_") for path in folder.glob("context_*.json")]
+    numbers = [int(name) for name in names if name.isdecimal()]
     if not numbers:
         raise StorageError(
             f"{folder} holds no saved context, so {experiment_id} cannot be resumed",
