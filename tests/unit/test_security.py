@@ -50,9 +50,7 @@ def test_parts_inside_are_joined(tmp_path: Path) -> None:
     assert contained(tmp_path, "raw", "..", "y").resolve() == tmp_path.resolve() / "y"
 
 
-@pytest.mark.parametrize(
-    "parts", [("..",), ("raw", "..", "..", "x"), ("/etc",), ("a\0b",), ("a" * 300,)]
-)
+@pytest.mark.parametrize("parts", [("..",), ("raw", "..", "..", "x"), ("/etc",), ("a\0b",)])
 def test_parts_that_leave_are_refused(tmp_path: Path, parts: tuple[str, ...]) -> None:
     with pytest.raises(ConfigurationError):
         contained(tmp_path / "base", *parts)
@@ -66,6 +64,11 @@ def test_a_link_that_leads_out_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="leads out"):
         contained(base, "out", "x")
     assert contained(base, "inside", "x")
+
+
+def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no usable path"):
+        contained(tmp_path, "a" * 300)
 
 
 def test_the_base_itself_may_be_a_link(tmp_path: Path) -> None:
