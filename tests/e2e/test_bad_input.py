@@ -139,7 +139,7 @@ FILES = [
         {"c.yaml": GOOD + "decoder: !!python/object/new:os.system {args: ['touch ran']}\n"},
     ),
     Bad("yaml-bomb", ("c.yaml", "too large or too deep"), {"c.yaml": BOMB}),
-    Bad("yaml-depth", ("c.yaml", "YAML"), {"c.yaml": "a: " + "[" * 5000 + "]" * 5000}),
+    Bad("yaml-depth", ("c.yaml:1", "too deep"), {"c.yaml": "a: " + "[" * 5000 + "]" * 5000}),
     Bad(
         "extends-cycle",
         ("b.yaml:1: _extends:", "in a circle: c.yaml -> b.yaml -> c.yaml"),
