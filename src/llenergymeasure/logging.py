@@ -14,18 +14,24 @@ KEEP_FILES = 3
 
 _FORMAT = "%(asctime)s %(levelname)-7s %(process)d %(name)s: %(message)s"
 
+_STDERR_FORMAT = "%(levelname)s %(name)s: %(message)s"
+
 
 @contextmanager
-def experiment_log(path: Path) -> Iterator[None]:
+def experiment_log(path: Path, clean: Callable[[str], str]) -> Iterator[None]:
     """Send every log record of this process to ``path`` (DEBUG of ours, INFO of others).
 
     The file is rotated at 50 MiB; three older ones are kept.
+
+    Args:
+        path: The file.
+        clean: Takes out of a record's text what must not be kept.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = RotatingFileHandler(
         path, maxBytes=ROTATE_BYTES, backupCount=KEEP_FILES, encoding="utf-8", delay=True
     )
-    handler.setFormatter(logging.Formatter(_FORMAT))
+    handler.setFormatter(_CleanFormatter(_FORMAT, clean))
     root = logging.getLogger()
     ours = logging.getLogger("llenergymeasure")
     before = root.level, ours.level
@@ -42,15 +48,15 @@ def experiment_log(path: Path) -> Iterator[None]:
 
 
 class _CleanFormatter(logging.Formatter):
-    def __init__(self, clean: Callable[[str], str]) -> None:
-        super().__init__("%(levelname)s %(name)s: %(message)s")
+    def __init__(self, form: str, clean: Callable[[str], str]) -> None:
+        super().__init__(form)
         self._clean = clean
 
     def format(self, record: logging.LogRecord) -> str:
         return self._clean(super().format(record))
 
 
-def log_to_stderr(level: int, clean: Callable[[str], str] = str) -> None:
+def log_to_stderr(level: int, clean: Callable[[str], str]) -> None:
     """Show our own records of ``level`` and above on stderr (``-v``).
 
     Args:
@@ -59,7 +65,7 @@ def log_to_stderr(level: int, clean: Callable[[str], str] = str) -> None:
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(level)
-    handler.setFormatter(_CleanFormatter(clean))
+    handler.setFormatter(_CleanFormatter(_STDERR_FORMAT, clean))
     logger = logging.getLogger("llenergymeasure")
     logger.addHandler(handler)
     logger.setLevel(min(logger.level or level, level))

@@ -1,8 +1,13 @@
-"""What comes from outside: names stay in their folder, text does not drive the terminal."""
+"""What comes from outside: names stay in their folder, text does not drive the terminal.
+
+And what must not get outside: secrets in logs.
+"""
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -14,6 +19,33 @@ MAX_ID_LENGTH: Final = 128
 _ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", re.ASCII)
 # Control characters (ESC begins a command to the terminal), and what turns lines or words around.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+# A variable is a secret's if one of the words in its name says so.
+_SECRET_WORDS = frozenset(
+    {"TOKEN", "SECRET", "PASSWORD", "PASSWD", "KEY", "CREDENTIAL", "CREDENTIALS", "WEBHOOK"}
+)
+# Shorter values are no secrets, and hiding them would tear holes into every sentence.
+_LEAST_SECRET = 8
+_HIDDEN = "[hidden]"
+_SECRET_FORMS = (
+    re.compile(r"(?<=://)[^/\s@]+(?=@)"),  # user and password of an address
+    re.compile(r"(?i)(?<=\bbearer )[\w.~+/=-]{8,}|(?<=\bbasic )[\w.~+/=-]{8,}"),
+    re.compile(r"\bhf_\w{8,}"),
+)
+
+
+def redacted(text: str, env: Mapping[str, str] = os.environ) -> str:
+    """``text`` without the secrets of the environment, and without what looks like one.
+
+    Other libraries and servers write into our logs; they may repeat what they were sent.
+    """
+    for name, value in env.items():
+        secret = len(value) >= _LEAST_SECRET and value in text
+        if secret and _SECRET_WORDS & set(name.upper().split("_")):
+            text = text.replace(value, _HIDDEN)
+    for form in _SECRET_FORMS:
+        text = form.sub(_HIDDEN, text)
+    return text
 
 
 def printable(text: str, *, keep: str = "") -> str:

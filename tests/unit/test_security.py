@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llenergymeasure.exceptions import ConfigurationError
-from llenergymeasure.security import MAX_ID_LENGTH, contained, printable, safe_id
+from llenergymeasure.security import MAX_ID_LENGTH, contained, printable, redacted, safe_id
 
 SAFE = string.ascii_letters + string.digits + "_-."
 
@@ -101,3 +101,34 @@ def test_what_is_shown_is_shown_the_same_again(text: str) -> None:
     shown = printable(text)
     assert printable(shown) == shown
     assert not any(ord(char) < 32 or 127 <= ord(char) < 160 for char in shown)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("sent hf_abcdefghijkl to it", "sent [hidden] to it"),
+        ("GET https://user:pass@mirror.org/x", "GET https://[hidden]@mirror.org/x"),
+        ("'authorization': 'Bearer abcdefghijkl'", "'authorization': 'Bearer [hidden]'"),
+        ("Authorization: Basic dXNlcjpwYXNz", "Authorization: Basic [hidden]"),
+        ("posted to https://hooks.org/T0/s3cret", "posted to [hidden]"),
+        ("the key is 0123456789", "the key is [hidden]"),
+        ("a basic idea of a@b.org, see https://b.org/a", None),
+        ("TOKENIZERS_PARALLELISM is falsefalse, 4 tokens", None),
+        ("short: abc", None),
+    ],
+)
+def test_secrets_are_hidden_and_the_rest_is_kept(text: str, kept: str | None) -> None:
+    env = {
+        "SLACK_WEBHOOK_URL": "https://hooks.org/T0/s3cret",
+        "MY_API_KEY": "0123456789",
+        "TOKENIZERS_PARALLELISM": "falsefalse",
+        "SHORT_TOKEN": "abc",
+        "PATH": "short: abc",
+    }
+    assert redacted(text, env) == (text if kept is None else kept)
+
+
+@given(st.text())
+def test_without_secrets_nothing_is_hidden_twice(text: str) -> None:
+    once = redacted(text, {})
+    assert redacted(once, {}) == once

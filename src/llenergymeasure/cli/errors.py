@@ -41,7 +41,7 @@ def exit_code_of(error: BaseException, args: Sequence[str]) -> int:
             write_json({"error": described, "exit_code": code})
         _tell(described)
         if _is_bug(error) and _verbose(args):
-            traceback.print_exception(error, file=sys.stderr)
+            sys.stderr.write(_story(error))
     except BrokenPipeError:
         _discard_stdout()
     return code
@@ -64,9 +64,11 @@ def _describe(error: BaseException) -> dict[str, Any]:
         return {"type": kind, "message": message, "hint": hint}
     if isinstance(error, click.Abort | KeyboardInterrupt):
         return {"type": "Interrupted", "message": "interrupted", "hint": None}
+    from llenergymeasure.security import redacted
+
     return {
         "type": kind,
-        "message": f"this is a bug in lem: {kind}: {error}",
+        "message": redacted(f"this is a bug in lem: {kind}: {error}"),
         "hint": f"the whole story is in {_save_story(error)}; please report it",
     }
 
@@ -105,7 +107,7 @@ def _save_story(error: BaseException) -> str:
 
     from platformdirs import user_log_path
 
-    story = "".join(traceback.format_exception(error))
+    story = _story(error)
     try:
         folder = user_log_path("llenergymeasure")
         folder.mkdir(parents=True, exist_ok=True)
@@ -117,6 +119,12 @@ def _save_story(error: BaseException) -> str:
         sys.stderr.write(story)
         return "the lines above"
     return file.name
+
+
+def _story(error: BaseException) -> str:
+    from llenergymeasure.security import printable, redacted
+
+    return printable(redacted("".join(traceback.format_exception(error))), keep=_NEWLINE)
 
 
 def _before_dashes(args: Sequence[str]) -> Sequence[str]:

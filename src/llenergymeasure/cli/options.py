@@ -89,17 +89,16 @@ def _merge(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
 
 def _show_log(verbose: int) -> None:
     import logging
-    from functools import partial
 
     from llenergymeasure.logging import log_to_stderr
-    from llenergymeasure.security import printable
+    from llenergymeasure.security import printable, redacted
 
     # A second -v, elsewhere on the line, replaces what the first one set up.
     logger = logging.getLogger("llenergymeasure")
     for handler in [h for h in logger.handlers if type(h) is logging.StreamHandler]:
         logger.removeHandler(handler)
     level = logging.DEBUG if verbose > 1 else logging.INFO
-    log_to_stderr(level, partial(printable, keep="\n\t"))
+    log_to_stderr(level, lambda text: printable(redacted(text), keep="\n\t"))
 
 
 def _show_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:

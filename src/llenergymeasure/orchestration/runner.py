@@ -32,6 +32,7 @@ from llenergymeasure.orchestration.planning import RunOptions, plan
 from llenergymeasure.progress import Progress, ProgressObserver
 from llenergymeasure.results.repository import FileSystemRepository
 from llenergymeasure.results.requests_table import preload
+from llenergymeasure.security import redacted
 from llenergymeasure.state.experiment_state import ExperimentState
 from llenergymeasure.state.manager import StateManager
 
@@ -185,7 +186,7 @@ class _Attempt:
 
     def _guarded(self) -> RunOutcome:
         self._context.save()
-        with experiment_log(self._context.log_path):
+        with experiment_log(self._context.log_path, redacted):
             self._observer.started(self._id, str(self._context.log_path))
             if self._context.cycles:
                 run_child(self._context, self._observer, self._mark_running)
