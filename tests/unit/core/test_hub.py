@@ -240,3 +240,12 @@ def test_a_mirrors_password_is_not_shown(ask: Asker, closed_port) -> None:
     said = ask(closed_port.replace("http://", "http://me:hunter2@"))
     assert said["error"] == "HubUnreachableError"
     assert "hunter2" not in json.dumps(said)
+
+
+def test_code_is_brought_only_when_asked_for(ask: Asker, files) -> None:
+    files["modeling.py"] = b"print('ran')"
+    trusting = "import functools; hub.resolve_hub_model = functools.partial(hub.resolve_hub_model"
+    for patch, brought in (("", False), (f"{trusting}, code=True)", True)):
+        with serve(Hub(files)) as hub:
+            ask(hub.url, patch=patch)
+            assert ("modeling.py" in hub.fetched()) is brought
