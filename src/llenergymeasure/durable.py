@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -25,15 +26,22 @@ def check_folder(folder: Path, hint: str) -> None:
         StorageError: This user may not write there.
     """
     try:
-        existing = next(path for path in (folder, *folder.parents) if path.exists())
-        is_folder = existing.is_dir()
+        existing, mode = _nearest(folder)
     except (OSError, ValueError) as error:  # a name too long, a folder that may not be entered
         reason = getattr(error, "strerror", None) or error
         raise StorageError(f"cannot write in {folder}: {reason}", hint=hint) from error
-    if not is_folder:
+    if not stat.S_ISDIR(mode):
         raise ConfigurationError(f"cannot write in {folder}: {existing} is a file", hint=hint)
     if not os.access(existing, os.W_OK | os.X_OK):
         raise StorageError(f"cannot write in {folder}: {existing} is not yours to write", hint=hint)
+
+
+def _nearest(folder: Path) -> tuple[Path, int]:
+    """``folder``, or the nearest around it that is there, and its mode."""
+    for path in (folder, *folder.parents):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            return path, path.stat().st_mode
+    raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(folder))
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from llenergymeasure.durable import create_text, read_json, write_bytes, write_text
-from llenergymeasure.exceptions import SchemaVersionError, StorageError
+from llenergymeasure.durable import check_folder, create_text, read_json, write_bytes, write_text
+from llenergymeasure.exceptions import ConfigurationError, SchemaVersionError, StorageError
 
 
 def left_overs(folder: Path) -> list[str]:
@@ -142,3 +142,21 @@ def test_a_file_that_is_not_ours_is_refused(tmp_path: Path, content: str) -> Non
 def test_a_file_that_is_not_there_is_told_apart(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_json(tmp_path / "x.json", version=1, migrations={})
+
+
+def test_a_folder_that_is_not_there_yet_is_fine(tmp_path: Path) -> None:
+    check_folder(tmp_path / "a" / "b", "hint")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_below_a_file_is_the_user_s_mistake(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match="is a file") as caught:
+        check_folder(tmp_path / "file" / "results", "choose another")
+    assert caught.value.hint == "choose another"
+
+
+def test_a_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
+    for name in ("x" * 300, "a\0b"):
+        with pytest.raises(StorageError, match="cannot write in"):
+            check_folder(tmp_path / name, "hint")

@@ -8,11 +8,17 @@ import pytest
 
 from llenergymeasure.core.model_loader import (
     check_directory,
+    check_model,
     is_local,
     load_model,
     locate_model,
 )
-from llenergymeasure.exceptions import BackendError, ConfigurationError, ModelNotFoundError
+from llenergymeasure.exceptions import (
+    BackendError,
+    ConfigurationError,
+    HubUnreachableError,
+    ModelNotFoundError,
+)
 
 
 @pytest.fixture
@@ -152,3 +158,28 @@ def test_a_broken_file_is_one_line(copy: Path) -> None:
     with pytest.raises(BackendError, match="cannot be loaded") as caught:
         load_model(copy, "auto", cpu())
     assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("builtin:tiny-lama", ModelNotFoundError),
+        ("./nowhere", ModelNotFoundError),
+        ("/" + "x" * 5000, ModelNotFoundError),
+        ("./a\0b", ModelNotFoundError),
+        ("owner/name", HubUnreachableError),
+        ("x" * 5000, ModelNotFoundError),
+        ("a\0b", ModelNotFoundError),
+    ],
+)
+def test_what_can_be_refused_at_once_is(name: str, error: type[Exception], tmp_path: Path) -> None:
+    # The hub is off in all tests.
+    with pytest.raises(error):
+        check_model(name)
+
+
+def test_what_may_be_there_is_not_refused(copy: Path) -> None:
+    check_model("builtin:tiny-llama")
+    check_model(str(copy))
+    (copy / "model.safetensors").unlink()
+    check_model(str(copy), weights=False)
