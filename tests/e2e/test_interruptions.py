@@ -23,7 +23,7 @@ CONFIG: dict[str, Any] = {
     "num_cycles": CYCLES,
     "warmup": {"prompts": 4},
     "energy": {"backend": "replay", "replay": {"curve": {"power_w": 100.0}}},
-    "echo": {"batch_size": 2, "load_s": 0.5, "per_token_s": 0.05},
+    "echo": {"batch_size": 2, "load_s": 0.5, "per_token_s": 0.1},
 }
 PHASES = [("loading", None), ("warm-up", None), ("measuring", 1), ("measuring", 3)]
 
@@ -83,7 +83,6 @@ def test_the_child_is_killed(lem: Lem, phase: str, cycle: int | None) -> None:
 def test_the_parent_is_killed(lem: Lem, phase: str, cycle: int | None) -> None:
     process = lem.start("experiment", lem.write(CONFIG))
     wait_for(lambda: reached(lem, phase, cycle))
-    assert only_experiment(lem)["status"] == "running"
     process.kill()
     process.communicate(timeout=30)
     wait_for(lambda: lem.processes() == [], seconds=5)
@@ -131,9 +130,12 @@ def test_a_killed_aggregation_is_taken_up(lem: Lem) -> None:
 
 
 def test_a_running_experiment_is_not_resumed(lem: Lem) -> None:
-    process = lem.start("experiment", lem.write(CONFIG))
+    slow = {**CONFIG, "echo": {**CONFIG["echo"], "load_s": 8.0}, "num_cycles": 1}
+    process = lem.start("experiment", lem.write(slow))
     wait_for(lambda: reached(lem, "loading", None))
-    experiment_id = only_experiment(lem)["experiment_id"]
+    row = only_experiment(lem)
+    assert row["status"] == "running"
+    experiment_id = row["experiment_id"]
     refused = lem("experiment", "--resume", experiment_id)
     assert refused.returncode == 2
     assert "running" in refused.stderr
