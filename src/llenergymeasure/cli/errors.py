@@ -90,16 +90,16 @@ def _is_bug(error: BaseException) -> bool:
 
 
 def _tell(described: dict[str, Any]) -> None:
-    # None lets click decide by the stream: no colour where there is no terminal.
-    from llenergymeasure.security import printable
+    from llenergymeasure.cli.display.notices import tell
 
-    color = False if os.environ.get("NO_COLOR") else None
-    mark = click.style("Error:", fg="red", bold=True)
-    # A message of several lines is a list of problems.
-    click.echo(f"{mark} {printable(described['message'], keep=_NEWLINE)}", err=True, color=color)
+    text = str(described["message"])
+    problems = len(described.get("problems", ()))
+    if problems > 1:
+        listed = "".join(f"{_NEWLINE}  {line}" for line in text.split(_NEWLINE))
+        text = f"{problems} problems{listed}"
+    tell("Error:", text, fg="red", hang=4 if problems > 1 else 2)
     if "hint" in described:
-        mark = click.style("Hint:", bold=True)
-        click.echo(f"{mark} {printable(described['hint'], keep=_NEWLINE)}", err=True, color=color)
+        tell("Hint:", described["hint"])
 
 
 def _save_story(error: BaseException) -> str:

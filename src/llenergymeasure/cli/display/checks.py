@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import click
 
 from llenergymeasure.cli.display.json_output import write_json
+from llenergymeasure.cli.display.lines import fitted
 from llenergymeasure.cli.display.notices import color
 from llenergymeasure.cli.options import GlobalOptions
 from llenergymeasure.orchestration.doctor import Check, CheckState, worst
@@ -31,7 +33,10 @@ def show_checks(checks: Sequence[Check], options: GlobalOptions) -> None:
         if options.quiet and check.state is CheckState.OK:
             continue
         word = click.style(f"{check.state:<8}", fg=_COLORS[check.state])
-        click.echo(f"{word} {check.name:<{width}}  {printable(check.detail)}", color=color())
+        hang = width + 11
+        detail = fitted(printable(check.detail), sys.stdout, lead=hang, hang=hang)
+        click.echo(f"{word} {check.name:<{width}}  {detail}", color=color())
         if check.hint:
-            click.echo(f"{'':<{width + 11}}{printable(check.hint)}", color=color())
+            indented = " " * hang + printable(check.hint)
+            click.echo(fitted(indented, sys.stdout, hang=hang), color=color())
     click.echo(_VERDICTS[state])

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import sys
-import textwrap
 
 from rich.console import Console
 
 # Piped text is not wrapped: whoever reads it has tools of their own.
 _UNBOUNDED = 10_000
 PROSE_WIDTH = 100
-_GLUE = "\x00"
-_AFTER_NUMBER = re.compile(r"(?<=[\d=±]) (?=\S)|(?<=\S) (?=[=±])")
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -33,13 +29,3 @@ def console(*, stderr: bool = False) -> Console:
 def prose_width(to: Console) -> int:
     """Columns that running text may take."""
     return min(to.width, PROSE_WIDTH)
-
-
-def wrapped(text: str, width: int) -> list[str]:
-    """Lines of at most ``width`` columns; a longer word (a path) stays whole.
-
-    A number stays with its unit, and with the words that it completes.
-    """
-    glued = _AFTER_NUMBER.sub(_GLUE, text)
-    lines = textwrap.wrap(glued, max(width, 20), break_long_words=False, break_on_hyphens=False)
-    return [line.replace(_GLUE, " ") for line in lines] or [""]

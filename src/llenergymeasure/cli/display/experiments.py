@@ -74,7 +74,7 @@ def show_entry(entry: ExperimentEntry, options: GlobalOptions) -> None:
         "next": next_step(entry) or MISSING,
     }
     for label, value in rows.items():
-        say(f"  {label:<8} {value}", options)
+        say(f"  {label:<8} {value}", options, hang=11)
 
 
 def _data(entry: ExperimentEntry) -> dict[str, Any]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 
 import click
 
+from llenergymeasure.cli.display.lines import HANG, fitted
 from llenergymeasure.cli.options import GlobalOptions
 from llenergymeasure.security import printable
 
@@ -16,7 +18,10 @@ def color() -> bool | None:
     return False if os.environ.get("NO_COLOR") else None
 
 
-_WARNING = click.style("Warning:", fg="yellow", bold=True)
+def tell(mark: str, text: str, *, fg: str | None = None, hang: int = HANG) -> None:
+    """Print ``text`` on stderr after a mark such as ``Error:``."""
+    fitting = fitted(printable(text, keep="\n"), sys.stderr, lead=len(mark) + 1, hang=hang)
+    click.echo(f"{click.style(mark, fg=fg, bold=True)} {fitting}", err=True, color=color())
 
 
 def show_warnings(warnings: Iterable[object], options: GlobalOptions) -> None:
@@ -25,10 +30,11 @@ def show_warnings(warnings: Iterable[object], options: GlobalOptions) -> None:
         return
     for warning in warnings:
         is_info = getattr(warning, "severity", "warning") == "info"
-        mark = click.style("Note:", bold=True) if is_info else _WARNING
-        click.echo(f"{mark} {printable(str(warning))}", err=True, color=color())
+        mark, fg = ("Note:", None) if is_info else ("Warning:", "yellow")
+        tell(mark, printable(str(warning)), fg=fg)
 
 
-def say(text: str, options: GlobalOptions) -> None:
+def say(text: str, options: GlobalOptions, *, hang: int = HANG) -> None:
     """Print a line for people: on stdout, or on stderr if stdout belongs to JSON."""
-    click.echo(printable(text), err=options.json, color=color())
+    stream = sys.stderr if options.json else sys.stdout
+    click.echo(fitted(printable(text), stream, hang=hang), err=options.json, color=color())

@@ -67,5 +67,5 @@ def show_plan(plan: RunPlan, options: GlobalOptions) -> None:
         "results": str(plan.results_dir),
     }
     for label, value in rows.items():
-        say(f"  {label:<8} {value}", options)
+        say(f"  {label:<8} {value}", options, hang=11)
     say("dry run: nothing was run, nothing was written", options)

@@ -11,8 +11,9 @@ from rich.console import Console, Group
 from rich.panel import Panel
 from rich.text import Text
 
-from llenergymeasure.cli.display.console import prose_width, wrapped
+from llenergymeasure.cli.display.console import prose_width
 from llenergymeasure.cli.display.energy import Row, energy_rows, origin
+from llenergymeasure.cli.display.lines import wrapped
 from llenergymeasure.cli.display.numbers import (
     MISSING,
     count,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from llenergymeasure.cli.display.console import wrapped
+from llenergymeasure.cli.display.lines import wrapped
 from llenergymeasure.cli.display.tables import Column, fitting, print_table
 
 COLUMNS = [
