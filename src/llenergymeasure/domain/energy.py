@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from llenergymeasure.domain.base import Record
+from llenergymeasure.domain.validity import Reason
 
 
 class EnergyMethod(StrEnum):
@@ -37,6 +38,49 @@ class MeasurementWindow(Record):
     duration_s: float
 
 
+class Uncertainty(Record):
+    """The parts of a joule's interval, in J. None where a part does not apply or is not known.
+
+    Attributes:
+        edge_j: The window's start and end lie between two updates of the source.
+        sampling_j: Changes of power between two readings.
+        gain_j: The sensor as a whole, by class of device; ``gain_origin`` says from where.
+    """
+
+    edge_j: float | None = None
+    sampling_j: float | None = None
+    gain_j: float | None = None
+    gain_origin: str | None = None
+
+
+class Evidence(Record):
+    """What a measured number rests on.
+
+    Attributes:
+        counter_update_ms: How often the counter steps, as seen; None if it was not seen.
+        power_source: Where power was read.
+        power_update_ms: How often that is updated, as seen; None if it was not seen.
+        samples: Readings of power within the window.
+        missed: Readings that failed.
+        longest_gap_s: Longest time without a reading.
+        witness_j: The same window by another way (power integrated, beside a counter), in J.
+        witness_uncertainty_j: What its sampling leaves open.
+        disagreement: (witness - value) / value.
+        tail_j: Taken off between the window's end and the counter's next step.
+    """
+
+    counter_update_ms: float | None = None
+    power_source: str | None = None
+    power_update_ms: float | None = None
+    samples: int = 0
+    missed: int = 0
+    longest_gap_s: float | None = None
+    witness_j: float | None = None
+    witness_uncertainty_j: float | None = None
+    disagreement: float | None = None
+    tail_j: float | None = None
+
+
 class DomainReading(Record):
     """Joules of one domain over one window.
 
@@ -50,6 +94,9 @@ class DomainReading(Record):
         device_id: Which device, where scope is device (a GPU's UUID).
         expected: False for a domain that this machine does not have; it does not void a total.
         reason: Why ``joules`` is None.
+        uncertainty: The parts of ``uncertainty_j``.
+        evidence: What the number rests on.
+        findings: What speaks against the number, or why there is none, as codes.
     """
 
     name: str
@@ -62,6 +109,9 @@ class DomainReading(Record):
     expected: bool = True
     reason: str | None = None
     window: MeasurementWindow | None = None
+    uncertainty: Uncertainty | None = None
+    evidence: Evidence | None = None
+    findings: tuple[Reason, ...] = ()
 
 
 class EnergyReading(Record):

@@ -32,6 +32,17 @@ class ReasonCode(StrEnum):
     WARMUP_OFF = "warmup_off"
     DUMMY_WEIGHTS = "dummy_weights"
     INCOMPLETE = "incomplete"
+    NVML_UNAVAILABLE = "nvml_unavailable"
+    NO_GPU = "no_gpu"
+    DEVICE_LOST = "device_lost"
+    SENSOR_UNSUPPORTED = "sensor_unsupported"
+    COUNTER_RESET = "counter_reset"
+    COUNTER_BACKWARDS = "counter_backwards"
+    COUNTER_FROZEN = "counter_frozen"
+    WITNESS_DISAGREES = "witness_disagrees"
+    SAMPLES_MISSING = "samples_missing"
+    SAMPLE_GAP = "sample_gap"
+    MIG_SHARED = "mig_shared"
 
 
 # A note informs and leaves the result valid.
@@ -41,9 +52,24 @@ _NOTES = frozenset(
         ReasonCode.WARMUP_OFF,
         ReasonCode.ENERGY_OFF,
         ReasonCode.DUMMY_WEIGHTS,
+        # Whether a machine without GPUs has no number is for its other domains to say.
+        ReasonCode.NVML_UNAVAILABLE,
+        ReasonCode.NO_GPU,
     }
 )
-_INVALIDATING = frozenset({ReasonCode.ENERGY_UNAVAILABLE, ReasonCode.ALL_REQUESTS_FAILED})
+_INVALIDATING = frozenset(
+    {
+        ReasonCode.ENERGY_UNAVAILABLE,
+        ReasonCode.ALL_REQUESTS_FAILED,
+        ReasonCode.DEVICE_LOST,
+        ReasonCode.SENSOR_UNSUPPORTED,
+        ReasonCode.COUNTER_RESET,
+        ReasonCode.COUNTER_BACKWARDS,
+        ReasonCode.COUNTER_FROZEN,
+        ReasonCode.WITNESS_DISAGREES,
+        ReasonCode.SAMPLES_MISSING,
+    }
+)
 
 
 class Reason(Record):

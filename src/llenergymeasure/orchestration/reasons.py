@@ -23,26 +23,29 @@ def process_reasons(
     warmup: WarmupInfo,
 ) -> tuple[Reason, ...]:
     """Reasons that one process and one cycle give; those of the sums are the aggregate's."""
-    return tuple(
-        reason
-        for reason in (
-            _short_window(reading, window),
-            _replayed(reading),
-            _truncated(traces),
-            _no_warmup(warmup),
-        )
-        if reason is not None
+    found = (
+        _short_window(reading, window),
+        _replayed(reading),
+        _truncated(traces),
+        _no_warmup(warmup),
     )
+    return (*_findings(reading), *(reason for reason in found if reason is not None))
 
 
 def window_reasons(reading: EnergyReading) -> list[Reason]:
     """Reasons that the windows of a reading's own domains give, without a workload."""
+    found = list(_findings(reading))
     windows = [d.window for d in reading.domains if d.window is not None and d.joules is not None]
     if not windows:
-        return []
+        return found
     shortest = min(windows, key=lambda window: window.duration_s)
     reason = _short_window(reading, shortest)
-    return [reason] if reason else []
+    return [*found, reason] if reason else found
+
+
+def _findings(reading: EnergyReading) -> tuple[Reason, ...]:
+    """What the source itself says against its numbers, or why there are none."""
+    return tuple(finding for domain in reading.domains for finding in domain.findings)
 
 
 def dummy_reason(model: ModelInfo) -> Reason | None:

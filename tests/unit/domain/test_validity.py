@@ -19,6 +19,17 @@ EXPECTED = {
     ReasonCode.PROMPTS_TRUNCATED: ValidityStatus.VALID,
     ReasonCode.WARMUP_OFF: ValidityStatus.VALID,
     ReasonCode.INCOMPLETE: ValidityStatus.DEGRADED,
+    ReasonCode.NVML_UNAVAILABLE: ValidityStatus.VALID,
+    ReasonCode.NO_GPU: ValidityStatus.VALID,
+    ReasonCode.DEVICE_LOST: ValidityStatus.INVALID,
+    ReasonCode.SENSOR_UNSUPPORTED: ValidityStatus.INVALID,
+    ReasonCode.COUNTER_RESET: ValidityStatus.INVALID,
+    ReasonCode.COUNTER_BACKWARDS: ValidityStatus.INVALID,
+    ReasonCode.COUNTER_FROZEN: ValidityStatus.INVALID,
+    ReasonCode.WITNESS_DISAGREES: ValidityStatus.INVALID,
+    ReasonCode.SAMPLES_MISSING: ValidityStatus.INVALID,
+    ReasonCode.SAMPLE_GAP: ValidityStatus.DEGRADED,
+    ReasonCode.MIG_SHARED: ValidityStatus.DEGRADED,
 }
 REASONS = st.builds(Reason, code=st.sampled_from(list(EXPECTED)), detail=st.sampled_from("ab"))
 WORST = list(ValidityStatus)
