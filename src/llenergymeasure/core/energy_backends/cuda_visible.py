@@ -1,0 +1,114 @@
+"""Which GPUs a CUDA program sees, without asking CUDA (that would set it up in this process).
+
+CUDA reads ``CUDA_VISIBLE_DEVICES`` from the left and stops at the first entry that names no
+device. An entry is an index, the beginning of a UUID, or a MIG slice's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from llenergymeasure.exceptions import EnergyBackendError
+
+_ORDER = "CUDA_DEVICE_ORDER"
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+
+@dataclass(frozen=True)
+class KnownGpu:
+    """A GPU as the driver lists it, in the order of the PCI bus."""
+
+    uuid: str
+    name: str
+    pci_id: str
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A GPU to measure, and the MIG slice by which it was named (None: the whole GPU)."""
+
+    position: int
+    mig: str | None = None
+
+
+ParentOfSlice = Callable[[str], str | None]
+"""The UUID of the GPU that a MIG slice belongs to; None if there is no such slice."""
+
+
+def visible_gpus(
+    gpus: Sequence[KnownGpu], env: Mapping[str, str], parent_of: ParentOfSlice
+) -> list[Chosen]:
+    """The GPUs that a CUDA program with this environment may use, each once.
+
+    Raises:
+        EnergyBackendError: An index is used where CUDA's order of the GPUs cannot be known.
+    """
+    if _VISIBLE not in env:
+        return [Chosen(position) for position in range(len(gpus))]
+    chosen: dict[int, Chosen] = {}
+    for entry in env[_VISIBLE].split(","):
+        found = _named(entry.strip(), gpus, parent_of)
+        if found is None:
+            break
+        if entry.strip().isdecimal():
+            _require_known_order(gpus, env)
+        chosen.setdefault(found.position, found)
+    return list(chosen.values())
+
+
+def named_gpus(
+    names: Sequence[str], gpus: Sequence[KnownGpu], parent_of: ParentOfSlice
+) -> list[Chosen]:
+    """The GPUs of a config's list: NVML indices, UUIDs or their beginnings, PCI bus ids.
+
+    Raises:
+        EnergyBackendError: A name fits none or several.
+    """
+    chosen: dict[int, Chosen] = {}
+    for name in names:
+        found = _named(name, gpus, parent_of) or _by_pci_id(name, gpus)
+        if found is None:
+            known = ", ".join(f"{i} = {gpu.uuid}" for i, gpu in enumerate(gpus)) or "none"
+            raise EnergyBackendError(
+                f"energy.nvml.devices: {name!r} names no GPU, or several",
+                hint=f"GPUs here: {known}",
+            )
+        chosen.setdefault(found.position, found)
+    return list(chosen.values())
+
+
+def _named(entry: str, gpus: Sequence[KnownGpu], parent_of: ParentOfSlice) -> Chosen | None:
+    if entry.isdecimal():
+        return Chosen(int(entry)) if int(entry) < len(gpus) else None
+    if entry.upper().startswith("MIG-"):
+        parent = parent_of(entry)
+        positions = [i for i, gpu in enumerate(gpus) if gpu.uuid == parent]
+        return Chosen(positions[0], mig=entry) if positions else None
+    if not entry.upper().startswith("GPU-"):
+        return None
+    positions = [i for i, gpu in enumerate(gpus) if gpu.uuid.lower().startswith(entry.lower())]
+    # A beginning that fits several names none, as for CUDA.
+    return Chosen(positions[0]) if len(positions) == 1 else None
+
+
+def _by_pci_id(name: str, gpus: Sequence[KnownGpu]) -> Chosen | None:
+    # The domain is written with 4 or 8 digits, or left out.
+    wanted = name.lower()
+    positions = [i for i, gpu in enumerate(gpus) if wanted in _spellings(gpu.pci_id.lower())]
+    return Chosen(positions[0]) if len(positions) == 1 else None
+
+
+def _spellings(pci_id: str) -> set[str]:
+    domain, _, rest = pci_id.partition(":")
+    return {pci_id, f"{domain[-4:]}:{rest}", rest}
+
+
+def _require_known_order(gpus: Sequence[KnownGpu], env: Mapping[str, str]) -> None:
+    """CUDA counts by speed unless told otherwise; equal GPUs then stay in the bus's order."""
+    if env.get(_ORDER) == "PCI_BUS_ID" or len({gpu.name for gpu in gpus}) <= 1:
+        return
+    raise EnergyBackendError(
+        f"{_VISIBLE} has indices, but the GPUs differ and CUDA orders them by speed",
+        hint=f"set {_ORDER}=PCI_BUS_ID, or name GPUs by UUID (nvidia-smi -L)",
+    )
