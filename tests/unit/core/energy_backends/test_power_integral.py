@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llenergymeasure.core.energy_backends.observations import PowerReads
+from llenergymeasure.core.energy_backends.power_integral import PowerSensor, integrate
+
+MS = 1_000_000
+QUICK = PowerSensor(update_ns=20 * MS)
+
+
+def reads(every_ms: int, powers_w: list[float]) -> PowerReads:
+    times_ns = np.arange(len(powers_w), dtype=np.int64) * every_ms * MS
+    return PowerReads(times_ns, np.array(powers_w, dtype=np.float64))
+
+
+def test_constant_power_is_power_times_time() -> None:
+    found = integrate(reads(10, [350.0] * 500), 1000 * MS, 3500 * MS, QUICK)
+    assert found is not None
+    assert found.joules == pytest.approx(875.0)
+    assert found.uncertainty_j == pytest.approx(0.001 * 2.5)
+    assert found.longest_gap_ns == 10 * MS
+
+
+def test_a_step_is_put_half_an_update_before_it_showed_and_the_rest_is_uncertainty() -> None:
+    power = reads(10, [100.0] * 100 + [500.0] * 100)
+    found = integrate(power, 0, 1500 * MS, QUICK)
+    assert found is not None
+    # Between the reads at 990 and 1000 ms, so on average at 985 ms.
+    assert found.joules == pytest.approx(0.985 * 100 + 0.515 * 500)
+    assert found.uncertainty_j == pytest.approx(400 * (0.010 + 0.020) / 2 + 0.0015)
+
+
+def test_an_average_leaves_its_length_open_at_both_ends() -> None:
+    average = PowerSensor(update_ns=20 * MS, averaging_ns=1000 * MS)
+    found = integrate(reads(10, [200.0] * 1000), 2000 * MS, 7000 * MS, average)
+    assert found is not None
+    assert found.joules == pytest.approx(1000.0)
+    assert found.uncertainty_j == pytest.approx(200.0, rel=0.01)
+
+
+@pytest.mark.parametrize("powers_w", [[], [1.0]])
+def test_too_few_reads_give_nothing(powers_w: list[float]) -> None:
+    assert integrate(reads(10, powers_w), 0, 100, QUICK) is None
+
+
+def test_an_empty_window_gives_nothing() -> None:
+    assert integrate(reads(10, [1.0] * 9), 50 * MS, 50 * MS, QUICK) is None
+
+
+def test_the_longest_gap_counts_from_the_ends_too() -> None:
+    found = integrate(reads(10, [1.0] * 10), 50 * MS, 900 * MS, QUICK)
+    assert found is not None
+    assert found.longest_gap_ns == 810 * MS
+
+
+POWERS = st.lists(st.floats(0, 1000), min_size=20, max_size=60)
+CUTS = st.tuples(*[st.integers(0, 500 * MS)] * 3).map(sorted)
+
+
+@settings(deadline=None)
+@given(POWERS, CUTS, st.booleans())
+def test_splitting_a_window_changes_no_joule(
+    powers_w: list[float], cuts: list[int], regular: bool
+) -> None:
+    sensor = PowerSensor(update_ns=20 * MS, regular=regular)
+    power = reads(10, powers_w)
+    start, middle, end = cuts
+    parts = [
+        found.joules if found else 0.0
+        for found in (
+            integrate(power, start, middle, sensor),
+            integrate(power, middle, end, sensor),
+        )
+    ]
+    whole = integrate(power, start, end, sensor)
+    assert sum(parts) == pytest.approx(whole.joules if whole else 0.0, abs=1e-6)
+
+
+@settings(deadline=None)
+@given(POWERS, CUTS)
+def test_joules_lie_between_the_lowest_and_the_highest_power(
+    powers_w: list[float], cuts: list[int]
+) -> None:
+    start, _, end = cuts
+    found = integrate(reads(10, powers_w), start, end, QUICK)
+    if found is None:
+        assert end == start
+        return
+    seconds = (end - start) / 1e9
+    assert min(powers_w) * seconds - 1e-6 <= found.joules <= max(powers_w) * seconds + 1e-6
+    assert found.uncertainty_j >= 0
