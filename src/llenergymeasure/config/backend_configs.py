@@ -92,6 +92,26 @@ class CodeCarbonConfig(BackendOptions):
     )
 
 
+class NvmlConfig(BackendOptions):
+    """Options of the NVML source."""
+
+    devices: tuple[str, ...] | None = Field(
+        None,
+        min_length=1,
+        strict=False,
+        description="GPUs by NVML index, UUID (or its beginning), MIG UUID or PCI bus id; null "
+        "measures those that CUDA_VISIBLE_DEVICES shows.",
+    )
+    interval_ms: float | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        allow_inf_nan=False,
+        description="Milliseconds between two readings of power within the window; null follows "
+        "the sensor's own updates.",
+    )
+
+
 PYTORCH = BackendSpec(
     name="pytorch",
     target=f"{_INFERENCE}.pytorch:PyTorchBackend",
@@ -122,6 +142,16 @@ CODECARBON = EnergyBackendSpec(
     description="CodeCarbon, offline: counters where it finds them, else estimates.",
     install_hint=_REINSTALL,
     auto_rank=50,
+)
+
+NVML = EnergyBackendSpec(
+    name="nvml",
+    target=f"{_ENERGY}.nvml:NvmlBackend",
+    options=NvmlConfig,
+    requires=("pynvml",),
+    description="NVIDIA GPUs by their energy counter, checked against power; nothing else.",
+    install_hint=_REINSTALL,
+    scope="device",
 )
 
 REPLAY = EnergyBackendSpec(

@@ -1,0 +1,234 @@
+"""NVIDIA's management library: which GPUs are to be measured, and reading them.
+
+The only file of the source that talks to the binding. Its errors become ``NvmlMissingError`` (for
+the library) and ``SensorError`` (for a device).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from llenergymeasure.core.energy_backends.cuda_visible import (
+    Chosen,
+    KnownGpu,
+    named_gpus,
+    visible_gpus,
+)
+from llenergymeasure.core.energy_backends.device_track import SensorError
+
+INSTANT = "NVML_FI_DEV_POWER_INSTANT"
+USAGE = "nvmlDeviceGetPowerUsage"
+
+_AVERAGED_NS = 1_000_000_000
+# GA100 is the one Ampere chip whose power usage is momentary.
+_GA100 = ("A100", "A30", "A800", "PG506", "PG509")
+
+
+LOST = KnownGpu(uuid="", name="lost GPU", pci_id="")
+
+
+class NvmlMissingError(Exception):
+    """NVML cannot be used here.
+
+    Attributes:
+        broken: True if there should be GPUs: the driver is there, but cannot be talked to.
+    """
+
+    def __init__(self, message: str, *, broken: bool) -> None:
+        super().__init__(message)
+        self.broken = broken
+
+
+class Nvml:
+    """An initialised library; ``close`` gives it back.
+
+    Raises:
+        NvmlMissingError: No binding, no driver, or a driver that does not answer.
+    """
+
+    def __init__(self) -> None:
+        try:
+            import pynvml  # type: ignore[import-untyped]
+        except ImportError as error:
+            raise NvmlMissingError(
+                "the Python package nvidia-ml-py is not installed", broken=True
+            ) from error
+        try:
+            pynvml.nvmlInit()
+        except pynvml.NVMLError as error:
+            absent = (pynvml.NVML_ERROR_LIBRARY_NOT_FOUND, pynvml.NVML_ERROR_DRIVER_NOT_LOADED)
+            broken = error.value not in absent
+            words = "NVIDIA's driver does not answer" if broken else "there is no NVIDIA driver"
+            raise NvmlMissingError(f"{words} ({error})", broken=broken) from error
+        self._pynvml: Any = pynvml
+
+    def devices(
+        self, names: Sequence[str] | None, env: Mapping[str, str] = os.environ
+    ) -> list[NvmlDevice]:
+        """The GPUs with these names; without names those that a CUDA program would see.
+
+        Raises:
+            EnergyBackendError: A name fits no GPU, or the order of GPUs is not known.
+            NvmlMissingError: The driver fails while it is asked.
+        """
+        try:
+            count = self._pynvml.nvmlDeviceGetCount()
+        except self._pynvml.NVMLError as error:
+            raise NvmlMissingError(f"the GPUs cannot be listed ({error})", broken=True) from error
+        handles = [self._handle(index) for index in range(count)]
+        gpus = [self._known(handle) for handle in handles]
+        chosen = (
+            visible_gpus(gpus, env, self._parent_of)
+            if names is None
+            else named_gpus(names, gpus, self._parent_of)
+        )
+        return [
+            NvmlDevice(self._pynvml, handles[one.position], gpus[one.position], one)
+            for one in chosen
+        ]
+
+    def close(self) -> None:
+        """Give the library back."""
+        with contextlib.suppress(self._pynvml.NVMLError):
+            self._pynvml.nvmlShutdown()
+
+    def _handle(self, index: int) -> Any:
+        """A GPU's handle; None for one that has fallen off the bus, which keeps its place."""
+        try:
+            return self._pynvml.nvmlDeviceGetHandleByIndex(index)
+        except self._pynvml.NVMLError:
+            return None
+
+    def _known(self, handle: Any) -> KnownGpu:
+        nvml = self._pynvml
+        if handle is None:
+            return LOST
+        try:
+            return KnownGpu(
+                uuid=_text(nvml.nvmlDeviceGetUUID(handle)),
+                name=_text(nvml.nvmlDeviceGetName(handle)),
+                pci_id=_text(nvml.nvmlDeviceGetPciInfo(handle).busId),
+            )
+        except nvml.NVMLError:
+            return LOST
+
+    def _parent_of(self, mig: str) -> str | None:
+        nvml = self._pynvml
+        try:
+            piece = nvml.nvmlDeviceGetHandleByUUID(mig)
+            parent = nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(piece)
+            return _text(nvml.nvmlDeviceGetUUID(parent))
+        except nvml.NVMLError:
+            return None
+
+
+class NvmlDevice:
+    """One GPU.
+
+    Attributes:
+        uuid: Of the whole GPU, also where a MIG slice was named; empty for a lost one.
+        name: As the driver calls it.
+        index: Place in the order of the PCI bus.
+        sliced: It is divided into MIG slices: its joules are those of all of them.
+        power_source: Where power is read; None where it cannot be.
+        power_averaging_ns: Length of the average that this source shows.
+        has_counter: It counts energy.
+        lost: Why it cannot be read at all; None where it can.
+    """
+
+    def __init__(self, pynvml: Any, handle: Any, gpu: KnownGpu, chosen: Chosen) -> None:
+        self._pynvml = pynvml
+        self._handle = handle
+        self.uuid, self.name, self.index = gpu.uuid, gpu.name, chosen.position
+        self.lost: str | None = None
+        self.sliced = chosen.mig is not None or self._mig_is_on()
+        self.has_counter = self._works(self.counter_mj)
+        self._power: Callable[[], int] | None = None
+        self.power_source: str | None = None
+        self.power_averaging_ns = 0
+        self._choose_power()
+
+    def counter_mj(self) -> int:
+        """Energy since the driver was loaded, in mJ.
+
+        Raises:
+            SensorError: It cannot be read.
+        """
+        return int(self._asked(self._pynvml.nvmlDeviceGetTotalEnergyConsumption))
+
+    def power_mw(self) -> int:
+        """Power in mW, from ``power_source``.
+
+        Raises:
+            SensorError: It cannot be read.
+        """
+        if self._power is None:
+            raise SensorError("power cannot be read", lost=False)
+        return self._power()
+
+    def _choose_power(self) -> None:
+        if self._works(self._instant_mw):
+            self._power, self.power_source = self._instant_mw, INSTANT
+        elif self._works(self._usage_mw):
+            self._power, self.power_source = self._usage_mw, USAGE
+            self.power_averaging_ns = 0 if self._usage_is_momentary() else _AVERAGED_NS
+
+    def _instant_mw(self) -> int:
+        nvml = self._pynvml
+        wanted = [(nvml.NVML_FI_DEV_POWER_INSTANT, nvml.NVML_POWER_SCOPE_GPU)]
+        (field,) = self._asked(nvml.nvmlDeviceGetFieldValues, wanted)
+        if field.nvmlReturn != nvml.NVML_SUCCESS:
+            raise self._translated(nvml.NVMLError(field.nvmlReturn))
+        return int(field.value.uiVal)
+
+    def _usage_mw(self) -> int:
+        return int(self._asked(self._pynvml.nvmlDeviceGetPowerUsage))
+
+    def _usage_is_momentary(self) -> bool:
+        try:
+            architecture = self._asked(self._pynvml.nvmlDeviceGetArchitecture)
+        except SensorError:
+            return False
+        momentary: bool = architecture < self._pynvml.NVML_DEVICE_ARCH_AMPERE
+        return momentary or any(mark in self.name.split() for mark in _GA100)
+
+    def _mig_is_on(self) -> bool:
+        try:
+            current, _ = self._asked(self._pynvml.nvmlDeviceGetMigMode)
+        except SensorError:
+            return False
+        return bool(current == self._pynvml.NVML_DEVICE_MIG_ENABLE)
+
+    def _works(self, read: Callable[[], int]) -> bool:
+        try:
+            read()
+        except SensorError as error:
+            self.lost = str(error) if error.lost else self.lost
+            return False
+        return True
+
+    def _asked(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        if self._handle is None:
+            raise SensorError("the GPU is lost", lost=True)
+        try:
+            return function(self._handle, *arguments)
+        except self._pynvml.NVMLError as error:
+            raise self._translated(error) from error
+
+    def _translated(self, error: Any) -> SensorError:
+        nvml = self._pynvml
+        gone = (
+            nvml.NVML_ERROR_GPU_IS_LOST,
+            nvml.NVML_ERROR_NOT_FOUND,
+            nvml.NVML_ERROR_RESET_REQUIRED,
+            nvml.NVML_ERROR_UNINITIALIZED,
+        )
+        return SensorError(str(error), lost=error.value in gone)
+
+
+def _text(value: Any) -> str:
+    # Old bindings answer in bytes.
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,186 @@
+"""The NVML source against known truth, 1,000 windows of 10 to 11 s on a virtual clock."""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from llenergymeasure.core.energy_backends.sensor_gain import SensorGain
+from llenergymeasure.domain.energy import DomainReading, EnergyMethod
+from llenergymeasure.domain.validity import ReasonCode
+
+_path = Path(__file__).with_name("virtual_gpu.py")
+_spec = importlib.util.spec_from_file_location("virtual_gpu", _path)
+assert _spec is not None and _spec.loader is not None
+virtual = importlib.util.module_from_spec(_spec)
+sys.modules["virtual_gpu"] = virtual
+_spec.loader.exec_module(virtual)
+
+COUNTERS_S = {"20 ms": 0.02, "100 ms": 0.1, "none": None}
+WINDOWS = {"20 ms": 80, "100 ms": 80, "none": 40}
+WORST = {"20 ms": 0.002, "100 ms": 0.002, "none": 0.03}
+CASES = [(curve, counter) for counter in COUNTERS_S for curve in virtual.CURVES]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One window: error, and the interval without and with the sensor's gain, all in J."""
+
+    truth_j: float
+    error_j: float
+    seen_j: float
+    whole_j: float
+
+
+def gpu_at_random(rng: random.Random, curve: str, counter: str, gain: float = 1.0) -> object:
+    period_s = COUNTERS_S[counter]
+    return virtual.VirtualGpu(
+        virtual.VirtualTime(rng, int(rng.uniform(100, 110) * 1e9)),
+        virtual.CURVES[curve],
+        counter_s=period_s or 0.1,
+        counter_phase_s=rng.random(),
+        power_phase_s=rng.random(),
+        has_counter=period_s is not None,
+        gain=gain,
+    )
+
+
+@cache
+def outcomes(curve: str, counter: str, gain_spread: float = 0.0) -> list[Outcome]:
+    rng = random.Random(f"{curve} {counter} {gain_spread}")
+    found = []
+    for _ in range(WINDOWS[counter]):
+        gain = rng.uniform(1 - gain_spread, 1 + gain_spread)
+        gpu = gpu_at_random(rng, curve, counter, gain)
+        reading, truth_j = virtual.measure(gpu, rng.uniform(10, 11))
+        assert reading.joules is not None, reading.reason
+        parts = reading.uncertainty
+        found.append(
+            Outcome(
+                truth_j=truth_j,
+                error_j=abs(reading.joules - truth_j),
+                seen_j=(parts.edge_j or 0.0) + (parts.sampling_j or 0.0),
+                whole_j=reading.uncertainty_j,
+            )
+        )
+    return found
+
+
+def test_there_are_a_thousand_windows() -> None:
+    assert sum(WINDOWS[counter] for _, counter in CASES) == 1000
+
+
+@pytest.mark.parametrize(("curve", "counter"), CASES)
+def test_the_worst_window_is_near_the_truth(curve: str, counter: str) -> None:
+    errors = [outcome.error_j / outcome.truth_j for outcome in outcomes(curve, counter)]
+    assert max(errors) <= WORST[counter]
+
+
+@pytest.mark.parametrize("counter", COUNTERS_S)
+def test_the_interval_holds_the_truth_without_gain(counter: str) -> None:
+    found = [outcome for curve in virtual.CURVES for outcome in outcomes(curve, counter)]
+    inside = sum(outcome.error_j <= outcome.seen_j for outcome in found)
+    assert inside >= 0.95 * len(found)
+
+
+def test_the_interval_is_no_wider_than_the_method() -> None:
+    # An interval that holds everything says nothing.
+    for curve in virtual.CURVES:
+        widths = sorted(o.seen_j / o.truth_j for o in outcomes(curve, "100 ms"))
+        assert widths[len(widths) // 2] < 0.001
+
+
+@pytest.mark.parametrize("curve", ["ramp", "square 0.25"])
+@pytest.mark.parametrize("counter", ["20 ms", "none"])
+def test_the_interval_holds_the_truth_with_a_gain_drawn_at_random(curve: str, counter: str) -> None:
+    found = outcomes(curve, counter, gain_spread=0.05)
+    inside = sum(outcome.error_j <= outcome.whole_j for outcome in found)
+    assert inside >= 0.95 * len(found)
+    assert sum(outcome.error_j > outcome.seen_j for outcome in found) > 0
+
+
+def codes(reading: DomainReading) -> list[ReasonCode]:
+    return [finding.code for finding in reading.findings]
+
+
+def measured(**changes: object) -> tuple[DomainReading, float]:
+    time = virtual.VirtualTime(random.Random(7), 100_000_000_000)
+    gpu = virtual.VirtualGpu(time, virtual.CURVES["square 0.25"], counter_phase_s=0.013, **changes)
+    found: tuple[DomainReading, float] = virtual.measure(gpu, 5.0)
+    return found
+
+
+FAULTS = {
+    ReasonCode.COUNTER_RESET: {"counter_at": lambda j, t: j if t < 103 else j - 1e6 - 36e3},
+    ReasonCode.COUNTER_BACKWARDS: {"counter_at": lambda j, t: j if t < 103 else j - 500.0},
+    ReasonCode.COUNTER_FROZEN: {"counter_at": lambda j, t: j if t < 103 else 1.2e6},
+    ReasonCode.WITNESS_DISAGREES: {"counter_at": lambda j, t: 1.5 * j},
+    ReasonCode.DEVICE_LOST: {"lost_at_s": 103.0},
+    ReasonCode.SENSOR_UNSUPPORTED: {"has_counter": False, "power_source": None},
+}
+
+
+@pytest.mark.parametrize("code", FAULTS)
+def test_a_fault_gives_no_number_and_its_own_code(code: ReasonCode) -> None:
+    reading, _ = measured(**FAULTS[code])
+    assert reading.joules is None
+    assert reading.method is None
+    assert reading.reason
+    assert codes(reading) == [code]
+
+
+def test_a_counter_that_never_moves_is_frozen() -> None:
+    reading, _ = measured(counter_at=lambda j, t: 1e6)
+    assert reading.joules is None
+    assert codes(reading) == [ReasonCode.COUNTER_FROZEN]
+
+
+def test_without_power_the_counter_stands_alone() -> None:
+    reading, truth_j = measured(power_source=None)
+    assert reading.method is EnergyMethod.COUNTER
+    assert reading.joules == pytest.approx(truth_j, rel=0.02)
+    assert abs(reading.joules - truth_j) <= reading.uncertainty.edge_j
+    assert reading.evidence.witness_j is None
+    assert reading.evidence.disagreement is None
+
+
+def test_averaged_power_says_how_little_it_knows_of_the_edges() -> None:
+    reading, truth_j = measured(has_counter=False, power_averaging_ns=1_000_000_000)
+    assert reading.method is EnergyMethod.INTEGRATED
+    assert abs(reading.joules - truth_j) <= reading.uncertainty.sampling_j
+    assert reading.uncertainty.sampling_j > 0.1 * truth_j
+
+
+def test_a_reading_tells_what_it_rests_on() -> None:
+    reading, truth_j = measured()
+    evidence = reading.evidence
+    assert evidence.counter_update_ms == pytest.approx(100, abs=1)
+    assert evidence.power_update_ms == pytest.approx(20, abs=1)
+    assert evidence.power_source == "virtual"
+    assert evidence.witness_j == pytest.approx(truth_j, rel=0.05)
+    assert abs(evidence.witness_j - truth_j) <= evidence.witness_uncertainty_j
+    assert evidence.disagreement == pytest.approx(evidence.witness_j / reading.joules - 1)
+    assert evidence.samples > 200
+    assert evidence.longest_gap_s < 0.05
+    assert reading.uncertainty.sampling_j is None
+
+
+def test_a_window_within_one_step_of_the_counter_is_measured() -> None:
+    time = virtual.VirtualTime(random.Random(3), 100_000_000_000)
+    reading, truth_j = virtual.measure(virtual.VirtualGpu(time, virtual.constant(350.0)), 0.03)
+    assert reading.joules == pytest.approx(truth_j, abs=0.5)
+    assert abs(reading.joules - truth_j) <= reading.uncertainty.edge_j
+
+
+def test_gain_is_told_by_its_own_name() -> None:
+    time = virtual.VirtualTime(random.Random(3), 100_000_000_000)
+    gpu = virtual.VirtualGpu(time, virtual.constant(350.0))
+    reading, _ = virtual.measure(gpu, 2.0, gain=SensorGain(0.02, "a table"))
+    assert reading.uncertainty.gain_j == pytest.approx(reading.joules * 0.02 / 0.98)
+    assert reading.uncertainty.gain_origin == "a table"
