@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from llenergymeasure.cli import completion
 from llenergymeasure.cli.config_flags import config_flags
 from llenergymeasure.cli.options import GlobalOptions, current, global_options
 
@@ -17,8 +18,14 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("config", required=False, metavar="[CONFIG]")
-@click.option("--resume", "resume_id", metavar="ID", help="Finish an unfinished experiment.")
+@click.argument("config", required=False, metavar="[CONFIG]", shell_complete=completion.files)
+@click.option(
+    "--resume",
+    "resume_id",
+    metavar="ID",
+    shell_complete=completion.experiments,
+    help="Finish an unfinished experiment.",
+)
 @click.option("--fresh", is_flag=True, help="Do not speak of unfinished runs of this config.")
 @click.option("--dry-run", is_flag=True, help="Check everything, run and write nothing.")
 @click.option("--no-aggregate", is_flag=True, help="Keep the raw results only.")
@@ -112,12 +119,16 @@ def _plan(loaded: LoadedConfig, options: GlobalOptions) -> None:
 
 
 def _run(loaded: LoadedConfig, options: GlobalOptions, *, aggregate: bool, fresh: bool) -> None:
-    from llenergymeasure.cli.display.progress import progress_view
-    from llenergymeasure.orchestration.runner import run
+    from llenergymeasure.orchestration.planning import plan
 
     chosen = _run_options(options, loaded.config.io.results_dir, aggregate=aggregate)
+    planned = plan(loaded, chosen)
+    # Now that there is something to run.
+    from llenergymeasure.cli.display.progress import progress_view
+    from llenergymeasure.orchestration.runner import run_planned
+
     with progress_view(options) as observer:
-        outcome = run(loaded, replace(chosen, fresh=fresh), observer)
+        outcome = run_planned(loaded, planned, replace(chosen, fresh=fresh), observer)
     from llenergymeasure.cli.display.outcome import show_outcome
 
     show_outcome(outcome, options, chosen.results_dir)

@@ -14,7 +14,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from llenergymeasure.config.nearest import did_you_mean
@@ -68,6 +67,8 @@ def check_builtin_name(name: str) -> str:
 
 
 def _make_once(target: Path, make: Callable[[Path], None]) -> None:
+    from filelock import FileLock, Timeout
+
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(target.parent / f".{target.name}.lock", timeout=_LOCK_TIMEOUT_S):

@@ -28,7 +28,7 @@ from llenergymeasure.orchestration.context import (
 )
 from llenergymeasure.orchestration.follow import run_child
 from llenergymeasure.orchestration.lifecycle import termination_as_interrupt
-from llenergymeasure.orchestration.planning import RunOptions, plan
+from llenergymeasure.orchestration.planning import RunOptions, RunPlan, plan
 from llenergymeasure.progress import Progress, ProgressObserver
 from llenergymeasure.results.repository import FileSystemRepository
 from llenergymeasure.results.requests_table import preload
@@ -55,7 +55,13 @@ def run(loaded: LoadedConfig, options: RunOptions, observer: ProgressObserver) -
         LLEnergyMeasureError: The input is wrong, or the run failed; the state says so too.
         ExperimentInterruptedError: Ctrl-C, SIGTERM or SIGHUP.
     """
-    planned = plan(loaded, options)
+    return run_planned(loaded, plan(loaded, options), options, observer)
+
+
+def run_planned(
+    loaded: LoadedConfig, planned: RunPlan, options: RunOptions, observer: ProgressObserver
+) -> RunOutcome:
+    """Run what was planned with the same config and options (see ``run``)."""
     states = StateManager(options.state_dir)
     digest = config_hash(loaded.config)
     if not options.fresh:
