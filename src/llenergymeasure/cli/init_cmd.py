@@ -33,7 +33,7 @@ def init(non_interactive: bool, verbosity: str) -> None:
     if not non_interactive and not can_ask():
         raise click.UsageError("There is no terminal to ask at; use --non-interactive.")
     _show_what_is_here(options)
-    may_replace(file, options)
+    may_replace(file, options, ask=not non_interactive)
     results_dir = options.results_dir or DEFAULT_RESULTS_DIR
     if not non_interactive:
         results_dir = click.prompt("Folder of the results", default=results_dir, err=True)

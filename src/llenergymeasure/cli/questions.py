@@ -11,8 +11,8 @@ from llenergymeasure.cli.options import GlobalOptions
 from llenergymeasure.exceptions import ConfigurationError
 
 
-def may_replace(file: Path, options: GlobalOptions) -> None:
-    """Return if ``file`` may be written.
+def may_replace(file: Path, options: GlobalOptions, *, ask: bool = True) -> None:
+    """Return if ``file`` may be written; only with ``ask`` is anybody asked.
 
     Raises:
         ConfigurationError: It is there, and nobody said that it may be replaced.
@@ -21,7 +21,7 @@ def may_replace(file: Path, options: GlobalOptions) -> None:
         return
     if file.is_dir():
         raise ConfigurationError(f"{file} is a folder")
-    if can_ask() and click.confirm(f"{file} is there already. Replace it?", err=True):
+    if ask and can_ask() and click.confirm(f"{file} is there already. Replace it?", err=True):
         return
     raise ConfigurationError(
         f"{file} is there already", hint="replace it with --yes, or choose another name"
