@@ -8,9 +8,8 @@ from pathlib import Path
 from llenergymeasure.config.loader import load
 from llenergymeasure.config.presets import preset_document
 from llenergymeasure.config.problems import InvalidConfigError, Place
-from llenergymeasure.config.yaml_source import read_document
+from llenergymeasure.config.yaml_source import SUFFIXES, read_document
 
-SUFFIXES = (".yaml", ".yml", ".json")
 # A folder of configs is not that deep; a results folder may be.
 MAX_FILES = 2_000
 
@@ -85,7 +84,7 @@ def new_config(name: str, model: str, preset: str | None) -> str:
     """
     lines = [f"config_name: {_quoted(name)}", f"model_name: {_quoted(model)}", ""]
     if preset is not None:
-        preset_document(preset, Place("--preset"))
+        preset_document(preset, Place("command line"))
         lines += [f"preset: {preset}   # values below win over it; see: lem presets", ""]
     lines += _BODY if preset is None else _PRESET_BODY
     return "\n".join(lines) + "\n"

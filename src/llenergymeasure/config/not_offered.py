@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 _LATER = "not offered yet: it would have no effect"
-_NATIVE = "vLLM and TensorRT-LLM are not offered yet"
+_NATIVE = "vLLM and TensorRT-LLM are not offered yet; remove the section"
 _QUANTIZATION = f"{_LATER}; load a checkpoint that is quantized already"
 _GENERATION = f"{_LATER}; decoder.* holds what is offered"
 

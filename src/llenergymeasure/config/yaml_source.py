@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,15 @@ from ruamel.yaml.composer import Composer
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from llenergymeasure.config.nearest import did_you_mean
 from llenergymeasure.config.problems import InvalidConfigError, KeyPath, Place, Problem, dotted
 
+SUFFIXES = (".yaml", ".yml", ".json")
 MAX_FILE_BYTES = 1_048_576
 MAX_DEPTH = 32
 MAX_NODES = 20_000
 
+_MOST_BESIDE = 1000
 _PREFIX = "tag:yaml.org,2002:"
 _TOO_LARGE = "too large or too deep once its aliases are expanded"
 
@@ -81,7 +85,9 @@ def _read_text(path: Path) -> str:
         with path.open("rb") as file:
             raw = file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError as error:
-        raise _refused(source, None, "there is no such file", "missing_file") from error
+        near = did_you_mean(path.name, _configs_beside(path))
+        message = f"there is no such file{near}"
+        raise _refused(source, None, message, "missing_file") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise _refused(source, None, f"cannot be read: {reason}", "unreadable_file") from error
@@ -95,6 +101,14 @@ def _read_text(path: Path) -> str:
     if "\x00" in text:
         raise _refused(source, None, "not a text file: it holds NUL bytes", "not_text")
     return text
+
+
+def _configs_beside(path: Path) -> list[str]:
+    try:
+        beside = islice(path.parent.iterdir(), _MOST_BESIDE)
+        return [other.name for other in beside if other.suffix in SUFFIXES]
+    except OSError:
+        return []
 
 
 def _refused(source: str, line: int | None, message: str, code: str) -> InvalidConfigError:

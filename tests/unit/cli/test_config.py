@@ -68,3 +68,8 @@ def test_validate_tells_every_problem_with_its_line(tmp_path: Path, capsys: Capt
 def test_a_file_that_is_not_there(command: str, capsys: Captured) -> None:
     assert cli.main(["config", command, "nowhere.yaml"]) == 2
     assert "nowhere.yaml" in capsys.readouterr().err
+
+
+def test_a_file_that_is_almost_there_is_named(config: str, capsys: Captured) -> None:
+    assert cli.main(["config", "validate", "show.yaml"]) == 2
+    assert f"show.yaml: there is no such file; did you mean '{config}'?" in capsys.readouterr().err
