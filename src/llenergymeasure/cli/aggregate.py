@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from llenergymeasure.cli import completion
 from llenergymeasure.cli.display.json_output import write_json
 from llenergymeasure.cli.display.notices import say
 from llenergymeasure.cli.options import GlobalOptions, current, global_options
@@ -21,7 +22,9 @@ from llenergymeasure.security import printable
 
 
 @click.command()
-@click.argument("experiment_id", required=False, metavar="[ID]")
+@click.argument(
+    "experiment_id", required=False, metavar="[ID]", shell_complete=completion.experiments
+)
 @global_options
 def aggregate(experiment_id: str | None) -> None:
     """Aggregate the experiment ID, or every one that is measured and not aggregated yet.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from llenergymeasure.cli import completion
 from llenergymeasure.cli.lazy import LazyGroup
 from llenergymeasure.cli.options import current, global_options, layer_options
 
@@ -27,7 +28,7 @@ def config() -> None:
 
 
 @click.command()
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=completion.files)
 @layer_options
 @global_options
 def validate(file: str, sets: tuple[str, ...], preset: str | None) -> None:
@@ -39,7 +40,7 @@ def validate(file: str, sets: tuple[str, ...], preset: str | None) -> None:
 
 
 @click.command()
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=completion.files)
 @layer_options
 @global_options
 def show(file: str, sets: tuple[str, ...], preset: str | None) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from llenergymeasure.cli import completion
 from llenergymeasure.cli.display.notices import say
 from llenergymeasure.cli.options import current, global_options
 from llenergymeasure.constants import EXIT_INPUT_WRONG
@@ -30,7 +31,9 @@ def list_configs(directory: Path | None) -> None:
 
 @click.command("new")
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
-@click.option("--preset", metavar="NAME", help="Start from a preset (see: lem presets).")
+@click.option(
+    "--preset", metavar="NAME", help="Start from a preset.", shell_complete=completion.presets
+)
 @click.option("-m", "--model", default="builtin:tiny-llama", show_default=True, help="The model.")
 @global_options
 def new(file: Path, preset: str | None, model: str) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from llenergymeasure.cli.options import layer_options
+from llenergymeasure.cli import completion
+from llenergymeasure.cli.options import Whole, layer_options
 
 # Old flag -> (parameter, key, what to write instead).
 _DEPRECATED = {
@@ -33,7 +34,13 @@ _OPTIONS = (
     click.option("-m", "--model", metavar="NAME", help="Model: folder, hub id or builtin:NAME."),
     click.option("--backend", metavar="NAME", help="Inference engine (see: lem backends)."),
     click.option("-d", "--dataset", metavar="NAME", help="Prompts of a dataset (lem datasets)."),
-    click.option("-p", "--prompts", metavar="FILE", help="Prompts of a text or JSONL file."),
+    click.option(
+        "-p",
+        "--prompts",
+        metavar="FILE",
+        shell_complete=completion.files,
+        help="Prompts of a text or JSONL file.",
+    ),
     click.option("--split", metavar="NAME", help="Split of the dataset."),
     click.option("--column", metavar="NAME", help="Column that holds the prompts."),
     click.option(
@@ -41,19 +48,19 @@ _OPTIONS = (
         "--num-prompts",
         "--sample-size",
         "num_prompts",
-        type=click.IntRange(1),
+        type=Whole(1),
         help="The first so many prompts.",
     ),
     click.option(
         "--max-tokens",
         "--max-output-tokens",
         "max_tokens",
-        type=click.IntRange(1),
+        type=Whole(1),
         help="Output tokens at most.",
     ),
-    click.option("--seed", type=click.IntRange(0), help="Seed of everything random."),
-    click.option("--cycles", type=click.IntRange(1, 1000), help="Measure so many times."),
-    click.option("-b", "--batch-size", type=click.IntRange(1), hidden=True),
+    click.option("--seed", type=Whole(0), help="Seed of everything random."),
+    click.option("--cycles", type=Whole(1, 1000), help="Measure so many times."),
+    click.option("-b", "--batch-size", type=Whole(1), hidden=True),
     click.option("--precision", hidden=True),
     click.option("--temperature", type=float, hidden=True),
 )

@@ -9,7 +9,15 @@ from typing import Any, TypeVar
 
 import click
 
+from llenergymeasure.cli import completion
+
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Whole(click.IntRange):
+    """A whole number within bounds, called what it is."""
+
+    name = "integer"
 
 
 @dataclass
@@ -57,7 +65,9 @@ def layer_options(command: F) -> F:
     sets = click.option(
         "--set", "sets", multiple=True, metavar="KEY=VALUE", help="Set a config key; repeatable."
     )
-    preset = click.option("--preset", metavar="NAME", help="Start from a preset.")
+    preset = click.option(
+        "--preset", metavar="NAME", shell_complete=completion.presets, help="Start from a preset."
+    )
     return sets(preset(command))
 
 

@@ -22,7 +22,7 @@ COMMANDS = {
 }
 
 _EPILOG = (
-    "Start with: lem experiment configs/examples/demo.yaml. "
+    "Start with: lem experiment --preset quick-test --model builtin:tiny-llama. "
     "Global options may stand before or after a command. "
     "Exit codes: 0 done, 1 failed, 2 wrong input, 130 interrupted."
 )

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from llenergymeasure.cli.options import Whole
+
 
 def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Attach filters and sort options; the command gets them as one ``selection``."""
@@ -38,7 +40,7 @@ def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="Sort by this.",
     )
     @click.option("--reverse", is_flag=True, help="Largest or newest first.")
-    @click.option("--limit", type=click.IntRange(1), help="At most so many.")
+    @click.option("--limit", type=Whole(1), help="At most so many.")
     @wraps(command)
     def with_selection(
         *args: Any,
