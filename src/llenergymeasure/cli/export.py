@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llenergymeasure.cli import completion
 from llenergymeasure.cli.display.json_output import write_json
 from llenergymeasure.cli.display.notices import say
 from llenergymeasure.cli.options import current, global_options
@@ -16,14 +17,16 @@ from llenergymeasure.cli.selecting import selection_options
 if TYPE_CHECKING:
     from llenergymeasure.orchestration.selection import Selection
 
+_FORMATS = ("csv", "json", "parquet")
+
 
 @click.command("export")
-@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.argument("ids", nargs=-1, metavar="[ID]...", shell_complete=completion.experiments)
 @click.option(
     "-f",
     "--format",
     "form",
-    type=click.Choice(["csv", "json", "parquet"]),
+    type=click.Choice(_FORMATS),
     help="Default: by the name of the output file, else csv.",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File; else stdout.")
@@ -53,6 +56,8 @@ def export(
     places = Places(options.chosen_results_dir(), state_dir(), bool(options.results_dir))
     entries = [find_experiment(text, places) for text in ids] if ids else list_experiments(places)
     rows = export_rows(selected(entries, selection), raw=raw)
+    if not rows and not options.quiet:
+        click.echo("nothing to export: no result here fits", err=True)
     content = exported(rows, chosen)
     if output is None:
         sys.stdout.buffer.write(_harmless(content) if sys.stdout.isatty() else content)
@@ -68,7 +73,12 @@ def export(
 
 def _format(form: str | None, output: Path | None, *, as_json: bool) -> str:
     suffix = "" if output is None else output.suffix.removeprefix(".").lower()
-    chosen = form or (suffix if suffix in ("csv", "json", "parquet") else "csv")
+    if form is None and suffix and suffix not in _FORMATS:
+        raise click.UsageError(
+            f"A .{suffix} file cannot be written; end the name in "
+            f"{', '.join(f'.{name}' for name in _FORMATS)}, or say --format."
+        )
+    chosen = form or suffix or "csv"
     if output is not None:
         return chosen
     if chosen == "parquet":

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llenergymeasure.cli import completion
 from llenergymeasure.cli.lazy import LazyGroup
 from llenergymeasure.cli.options import current, global_options
 from llenergymeasure.cli.selecting import selection_options
@@ -41,12 +42,13 @@ def list_results(everything: bool, selection: Selection) -> None:
 
     options = current()
     places = Places(options.chosen_results_dir(), state_dir(), bool(options.results_dir))
-    entries = selected(list_experiments(places, include_unfinished=True), selection)
-    show_entries(entries, places, options, everything=everything)
+    found = list_experiments(places, include_unfinished=True)
+    entries = selected(found, selection)
+    show_entries(entries, places, options, everything=everything, of=len(found))
 
 
 @click.command("show")
-@click.argument("experiment_id", metavar="ID")
+@click.argument("experiment_id", metavar="ID", shell_complete=completion.experiments)
 @global_options
 def show_result(experiment_id: str) -> None:
     """Show the experiment ID: its result, or where it stands.

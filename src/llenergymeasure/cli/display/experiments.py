@@ -26,8 +26,9 @@ def show_entries(
     options: GlobalOptions,
     *,
     everything: bool,
+    of: int,
 ) -> None:
-    """Show the aggregated experiments, or all of them."""
+    """Show the aggregated experiments, or all of them, chosen from ``of`` that are there."""
     finished = [entry for entry in entries if entry.status is ExperimentStatus.AGGREGATED]
     shown = list(entries) if everything else finished
     if options.json:
@@ -50,6 +51,8 @@ def show_entries(
         if everything:
             columns.append(Column("reason", keep=9, wraps=True))
         print_table(console(), columns, [_cells(entry, everything) for entry in shown])
+    elif of > len(entries):
+        say(f"no experiment fits ({count(of)} without the filters)", options)
     else:
         say(f"no results in {places.results_dir} yet; try: lem experiment CONFIG", options)
     left_out = len(entries) - len(shown)
@@ -64,7 +67,7 @@ def show_entry(entry: ExperimentEntry, options: GlobalOptions) -> None:
         return
     status = entry.status or "unreadable"
     running = f" (PID {entry.pid})" if entry.pid else ""
-    say(f"experiment {entry.experiment_id} is {status}{running}", options)
+    say(f"experiment {entry.experiment_id}: {status}{running}", options)
     rows = {
         "config": entry.config_name or MISSING,
         "created": _time(entry.created_at),
