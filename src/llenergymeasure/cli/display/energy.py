@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from llenergymeasure.cli.display.numbers import (
     MISSING,
     joules,
+    joules_within,
     or_reason,
     percent,
     significant,
@@ -49,20 +50,13 @@ def energy_rows(energy: EnergyMetrics) -> Iterator[Row]:
 
 
 def _headline(energy: EnergyMetrics) -> str:
-    text = joules(energy.total_j)
-    if text == MISSING:
-        return text
-    if energy.uncertainty_j is not None:
-        text += f" ± {joules(energy.uncertainty_j)}"
-    return with_origin(text, energy)
+    return with_origin(joules_within(energy.total_j, energy.uncertainty_j), energy)
 
 
 def _domain(domain: DomainReading, *, replayed: bool) -> str:
-    text = joules(domain.joules)
+    text = joules_within(domain.joules, domain.uncertainty_j)
     if text == MISSING:
         return f"{domain.name}: {or_reason(text, domain.reason)}"
-    if domain.uncertainty_j is not None:
-        text += f" ± {joules(domain.uncertainty_j)}"
     method = "replayed" if replayed else _method(domain.method)
     source = domain.origin or ""
     words = source if source.startswith(method) else ", ".join(filter(None, (method, source)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 MISSING = "–"  # noqa: RUF001 - a dash, wider than a minus
 DIGITS = 4
@@ -25,6 +26,15 @@ def significant(value: float | None, digits: int = DIGITS) -> str:
     return f"{value:,.{max(0, digits - 1 - magnitude)}f}"
 
 
+def plus_minus(value: float, half: float) -> str:
+    """``value ± half``: as many digits as the half-width allows, which itself has two."""
+    if not (math.isfinite(value) and math.isfinite(half) and half > 0):
+        return significant(value)
+    place = math.floor(math.log10(float(f"{half:.1e}"))) - 1
+    rounded = (f"{round(number, -place):,.{max(0, -place)}f}" for number in (value, half))
+    return " ± ".join(rounded)
+
+
 def count(value: int | None) -> str:
     """A whole number, exact."""
     return MISSING if value is None else f"{value:,}"
@@ -32,13 +42,20 @@ def count(value: int | None) -> str:
 
 def joules(value: float | None) -> str:
     """Energy in the unit that fits."""
+    return joules_within(value, None)
+
+
+def joules_within(value: float | None, half: float | None) -> str:
+    """Energy in the unit that fits, with half the width of its interval if that is known."""
     if value is None or not math.isfinite(value):
         return MISSING
-    if value == 0:
+    if value == 0 and not half:
         return "0 J"
-    size = abs(value)
+    size = abs(value or half or 0)
     factor, unit = next((factor, unit) for least, factor, unit in _JOULES if size >= least)
-    return f"{significant(value / factor)} {unit}"
+    if half is None:
+        return f"{significant(value / factor)} {unit}"
+    return f"{plus_minus(value / factor, half / factor)} {unit}"
 
 
 def seconds(value: float | None) -> str:
@@ -55,11 +72,15 @@ def seconds(value: float | None) -> str:
 
 def milliseconds(value: float | None) -> str:
     """A short time given in ms."""
-    if value is None or not math.isfinite(value):
-        return MISSING
-    if value >= 10_000:
-        return f"{significant(value / 1000)} s"
-    return f"{significant(value)} ms"
+    return times((value,))[0]
+
+
+def times(values_ms: Sequence[float | None]) -> list[str]:
+    """Times given in ms, all in the unit that fits the longest, so that they compare."""
+    known = [value for value in values_ms if value is not None and math.isfinite(value)]
+    factor, unit = (1000, "s") if any(value >= 10_000 for value in known) else (1, "ms")
+    texts = [significant(None if value is None else value / factor) for value in values_ms]
+    return [text if text == MISSING else f"{text} {unit}" for text in texts]
 
 
 def percent(share: float | None) -> str:

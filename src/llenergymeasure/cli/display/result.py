@@ -17,10 +17,11 @@ from llenergymeasure.cli.display.lines import wrapped
 from llenergymeasure.cli.display.numbers import (
     MISSING,
     count,
-    milliseconds,
     or_reason,
+    plus_minus,
     seconds,
     significant,
+    times,
 )
 from llenergymeasure.cli.display.tables import Column, print_table
 from llenergymeasure.domain.experiment import AggregatedResult
@@ -30,6 +31,7 @@ from llenergymeasure.domain.validity import Validity, ValidityStatus
 from llenergymeasure.security import printable
 
 _LABEL_WIDTH = 20
+_ENGINES = {"pytorch": ("transformers", "torch")}
 _FRAME_WIDTH = 4
 
 VERDICTS = {
@@ -76,8 +78,15 @@ def _setup_rows(result: AggregatedResult) -> Iterator[Row]:
     parameters = f", {count(model.parameters)} parameters" if model.parameters else ""
     where = ", ".join(text for text in (model.dtype, model.device) if text)
     yield "Model", f"{model.name}{parameters}" + (f", {where}" if where else "")
-    yield "Backend", f"{backend.name} {backend.version or ''}".rstrip()
+    yield "Backend", f"{backend.name} {_engine(result) or backend.version or ''}".rstrip()
     yield "Prompts", f"{count(prompts.count)} from {prompts.source}"
+
+
+def _engine(result: AggregatedResult) -> str:
+    """The libraries that answered; the backend's version alone would not say whose it is."""
+    packages = result.environment.packages
+    engines = [name for name in _ENGINES.get(result.backend.name, ()) if name in packages]
+    return f"({', '.join(f'{name} {packages[name]}' for name in engines)})" if engines else ""
 
 
 def _work_rows(result: AggregatedResult) -> Iterator[Row]:
@@ -111,14 +120,14 @@ def latency_rows(latency: LatencyMetrics) -> Iterator[Row]:
 def _spread(summary: LatencySummary | None) -> str:
     if summary is None:
         return MISSING
-    p50, p95, p99 = (milliseconds(v) for v in (summary.p50, summary.p95, summary.p99))
+    p50, p95, p99 = times((summary.p50, summary.p95, summary.p99))
     return f"median {p50}, p95 {p95}, p99 {p99}"
 
 
 def _spread_rows(result: AggregatedResult) -> Iterator[Row]:
     words = origin(result.metrics.energy)
     for label, name, unit, kind in (
-        ("Cycle throughput", "output_tokens_per_s", "tokens/s", ""),
+        ("Cycle throughput", "output_tokens_per_s", "output tokens/s", ""),
         ("Cycle energy", "total_j", "J", words),
     ):
         yield label, _stats(result.cycles.stats.get(name), unit, kind)
@@ -127,11 +136,12 @@ def _spread_rows(result: AggregatedResult) -> Iterator[Row]:
 def _stats(stats: CycleStats | None, unit: str, kind: str) -> str:
     if stats is None:
         return MISSING
-    text = f"mean {significant(stats.mean)} {unit}" + (f" ({kind})" if kind else "")
+    words = f" {unit}" + (f" ({kind})" if kind else "")
     if stats.ci95 is None:
-        return text
-    low, high = (significant(end) for end in stats.ci95)
-    return f"{text}, 95 % interval {low} to {high}, n = {stats.n}"
+        return f"mean {significant(stats.mean)}{words}"
+    low, high = stats.ci95
+    mean = plus_minus(stats.mean, (high - low) / 2)
+    return f"mean {mean}{words}, 95 % interval, n = {stats.n}"
 
 
 def validity_rows(validity: Validity) -> Iterator[Row]:

@@ -59,8 +59,8 @@ def test_measured_joules_stand_apart_from_estimated_ones() -> None:
         ),
     )
     values = [value for _, value in energy_rows(mixed)]
-    assert values[0] == "100.0 J ± 1.500 J (measured)"
-    assert values[1] == "gpu: 100.0 J ± 1.500 J (measured by a counter)"
+    assert values[0] == "100.0 ± 1.5 J (measured)"
+    assert values[1] == "gpu: 100.0 ± 1.5 J (measured by a counter)"
     assert values[2] == "ram: 25.00 J (estimated, 5 W a DIMM)"
     assert values[3] == "beside it 25.00 J (estimated); 80.0 % of all is measured"
 

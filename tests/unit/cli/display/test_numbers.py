@@ -85,3 +85,40 @@ def test_shares_and_sizes() -> None:
     assert numbers.percent(0.256) == "25.6 %"
     assert numbers.percent(None) == "\N{EN DASH}"
     assert numbers.gibibytes(3 * 2**30) == "3.00 GiB"
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "text"),
+    [
+        (36.7012, 16.712, "37 ± 17"),
+        (1269.04, 735.6, "1,270 ± 740"),
+        (53.36, 124.8, "50 ± 120"),
+        (0.82647, 0.00312, "0.8265 ± 0.0031"),
+        (12.0, 0.0996, "12.00 ± 0.10"),
+        (-1.0, 25.0, "-1 ± 25"),
+        (12.3456, 0.0, "12.35"),
+    ],
+)
+def test_an_uncertain_number_has_no_digit_too_many(value: float, half: float, text: str) -> None:
+    assert numbers.plus_minus(value, half) == text
+
+
+@given(st.floats(-1e9, 1e9), st.floats(1e-6, 1e9))
+def test_rounding_stays_within_a_tenth_of_the_uncertainty(value: float, half: float) -> None:
+    shown, wide = (
+        float(part.replace(",", "")) for part in numbers.plus_minus(value, half).split(" ± ")
+    )
+    assert abs(shown - value) <= 0.051 * half + 1e-9 * abs(value)
+    assert wide == pytest.approx(half, rel=0.051)
+
+
+def test_joules_and_their_uncertainty_have_one_unit() -> None:
+    assert numbers.joules_within(1234.5, 0.4) == "1,234.50 ± 0.40 J"
+    assert numbers.joules_within(12345.0, 620.0) == "12.35 ± 0.62 kJ"
+    assert numbers.joules_within(0.0, 0.5) == "0.00 ± 0.50 J"
+    assert numbers.joules_within(None, 0.5) == numbers.MISSING
+
+
+def test_times_side_by_side_have_one_unit() -> None:
+    assert numbers.times((6009.0, 15608.2)) == ["6.009 s", "15.61 s"]
+    assert numbers.times((812.3, None, 900.0)) == ["812.3 ms", numbers.MISSING, "900.0 ms"]
