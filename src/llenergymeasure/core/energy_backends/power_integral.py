@@ -62,11 +62,10 @@ def integrate(
     if len(reads) < 2 or end_ns <= start_ns:
         return None
     first_ns, last_ns = start_ns + sensor.delay_ns, end_ns + sensor.delay_ns
-    inside = (reads.times_ns > first_ns) & (reads.times_ns < last_ns)
     return Integral(
         joules=_staircase_j(reads, first_ns, last_ns, sensor),
         uncertainty_j=_unresolved_j(reads, start_ns, last_ns, sensor),
-        samples=int(np.count_nonzero(inside)),
+        samples=len(reads.between(start_ns, end_ns)),
         longest_gap_ns=_longest_gap_ns(reads, start_ns, end_ns),
     )
 
