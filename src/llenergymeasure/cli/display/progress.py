@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import click
@@ -47,10 +48,25 @@ class _View(ProgressObserver, Protocol):
     def close(self) -> None: ...
 
 
+class _Steady:
+    """Keeps the rate of the last answer until the next: between batches it would only sink."""
+
+    def __init__(self) -> None:
+        self._key: tuple[str, int | None, int] | None = None
+        self._elapsed_s = 0.0
+
+    def of(self, progress: Progress) -> Progress:
+        key = (progress.phase, progress.cycle, progress.output_tokens)
+        if key != self._key:
+            self._key, self._elapsed_s = key, progress.phase_elapsed_s
+        return replace(progress, phase_elapsed_s=self._elapsed_s)
+
+
 class PlainView:
     """One line a phase, and one every few seconds within it."""
 
     def __init__(self) -> None:
+        self._steady = _Steady()
         self._begin = time.monotonic()
         self._key: tuple[str, int | None] | None = None
         self._told = 0.0
@@ -61,6 +77,7 @@ class PlainView:
 
     def progress(self, progress: Progress) -> None:
         """Print a line, if it is time for one."""
+        progress = self._steady.of(progress)
         now = time.monotonic()
         key = (progress.phase, progress.cycle)
         if key == self._key and now - self._told < PLAIN_EVERY_S:
@@ -80,6 +97,7 @@ class TerminalView:
     """One line that changes in place and is gone when the run ends."""
 
     def __init__(self) -> None:
+        self._steady = _Steady()
         self._begin = time.monotonic()
         self._bar: Bar | None = None
         self._task: TaskID | None = None
@@ -90,6 +108,7 @@ class TerminalView:
 
     def progress(self, progress: Progress) -> None:
         """Redraw the line."""
+        progress = self._steady.of(progress)
         if self._bar is None:
             # Imported now, while the child loads, and not before it was started.
             self._bar = _new_bar()

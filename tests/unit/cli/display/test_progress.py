@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -37,6 +38,19 @@ def test_plain_lines_one_a_phase_and_one_every_few_seconds(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == ["[0 s] loading", "[2 s] measuring", "[7 s] measuring"]
+
+
+def test_the_rate_does_not_sink_while_a_batch_is_answered(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(view.time, "monotonic", lambda: clock[0])
+    plain = view.PlainView()
+    for later_s, tokens in ((0.0, 500), (6.0, 500), (12.0, 2800)):
+        clock[0] = later_s
+        plain.progress(replace(MEASURING, output_tokens=tokens, phase_elapsed_s=2.0 + later_s))
+    rates = [line.split(", ")[-1] for line in capsys.readouterr().err.splitlines()]
+    assert rates == ["250 tok/s", "250 tok/s", "200 tok/s"]
 
 
 def test_quiet_is_silent_and_a_pipe_gets_plain_lines() -> None:
