@@ -25,23 +25,23 @@ def show_configs(folder: Path, found: Sequence[FoundConfig], options: GlobalOpti
         say(f"no experiment configs in {folder}; make one with: lem config new FILE", options)
         return
     from llenergymeasure.cli.display.console import console
-    from llenergymeasure.cli.display.tables import Column, print_table
+    from llenergymeasure.cli.display.tables import KEPT, Column, print_table
 
     columns = [
-        Column("file"),
+        Column("valid"),
+        Column("file", keep=KEPT),
         Column("config", keep=5),
         Column("model", keep=6),
         Column("backend", keep=4),
-        Column("valid", keep=8),
         Column("first problem", keep=3, wraps=True),
     ]
     rows = [
         [
+            "no" if config.problems else "yes",
             str(config.path),
             config.config_name or MISSING,
             config.model_name or MISSING,
             config.backend or MISSING,
-            "no" if config.problems else "yes",
             config.first_problem or "",
         ]
         for config in found

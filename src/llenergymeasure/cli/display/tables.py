@@ -16,6 +16,7 @@ from llenergymeasure.security import printable
 
 _GAP = 2
 _LEAST_TEXT = 16
+KEPT = 10
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Column:
     Attributes:
         header: With the unit, where there is one.
         numeric: Right-aligned, never wrapped or cut.
-        keep: The column with the lowest is left out first when space is short.
+        keep: The column with the lowest is left out first when space is short; one with ``KEPT``
+            never is.
         wraps: Text that may take several lines.
     """
 
@@ -54,7 +56,7 @@ def print_table(to: Console, columns: Sequence[Column], rows: Sequence[Sequence[
         to.print(table, crop=False)
     left_out = [column.header for i, column in enumerate(columns) if i not in shown]
     if left_out:
-        to.print(Text(f"(no room for: {', '.join(left_out)})", style="dim"))
+        to.print(Text(f"(no room for: {', '.join(left_out)}; --json has all)", style="dim"))
 
 
 @contextmanager
@@ -71,8 +73,11 @@ def _at_least(to: Console, width: int) -> Iterator[None]:
 def fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[int]:
     """Indices of the columns that fit into ``width``; the first always stays."""
     shown = list(range(len(columns)))
-    while len(shown) > 1 and _width(columns, rows, shown) > width:
-        shown.remove(min(shown[1:], key=lambda i: (columns[i].keep, -i)))
+    while _width(columns, rows, shown) > width:
+        spare = [i for i in shown[1:] if columns[i].keep < KEPT]
+        if not spare:
+            break
+        shown.remove(min(spare, key=lambda i: (columns[i].keep, -i)))
     return shown
 
 

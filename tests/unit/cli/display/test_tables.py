@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from llenergymeasure.cli.display.lines import wrapped
-from llenergymeasure.cli.display.tables import Column, fitting, print_table
+from llenergymeasure.cli.display.tables import KEPT, Column, fitting, print_table
 
 COLUMNS = [
     Column("id"),
@@ -41,6 +41,11 @@ def test_a_number_is_whole_or_left_out_with_its_column_named(width: int) -> None
 def test_the_least_important_column_goes_first() -> None:
     assert fitting(COLUMNS, [ROW], 65) == [0, 2, 3]
     assert fitting(COLUMNS, [ROW], 10) == [0]
+
+
+def test_a_column_that_is_kept_always_is_there() -> None:
+    columns = [Column("valid"), Column("file", keep=KEPT), Column("model")]
+    assert fitting(columns, [["yes", "f" * 60, "tiny"]], 20) == [0, 1]
 
 
 def test_numbers_are_aligned_to_the_right() -> None:
