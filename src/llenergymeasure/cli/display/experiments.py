@@ -74,10 +74,17 @@ def show_entry(entry: ExperimentEntry, options: GlobalOptions) -> None:
         "cycles": f"{_cycles(entry)} done",
         "reason": entry.reason or MISSING,
         "log": str(log_file(entry.results_dir, entry.experiment_id)),
-        "next": next_step(entry) or MISSING,
+        "next": _next(entry),
     }
     for label, value in rows.items():
         say(f"  {label:<8} {value}", options, hang=11)
+
+
+def _next(entry: ExperimentEntry) -> str:
+    step = next_step(entry) or MISSING
+    # The same config would fail in the same way.
+    failed = entry.status is ExperimentStatus.FAILED
+    return f"once the reason is mended outside the config: {step}" if failed else step
 
 
 def _data(entry: ExperimentEntry) -> dict[str, Any]:
