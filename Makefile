@@ -21,6 +21,7 @@ $(BIN)/python:
 
 # The stamp's age against pyproject.toml and the constraints decides whether to install again.
 $(VENV)/.installed: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+	@echo "installing into $(VENV); the first time this takes minutes"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e .
 	@touch $@
 
@@ -30,6 +31,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 
 demo: $(VENV)/.installed
 	$(BIN)/lem experiment configs/examples/demo.yaml
+	@echo "to call lem by its name: . $(BIN)/activate"
 
 test: $(VENV)/.installed-dev
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup
