@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from llenergymeasure.core.energy_backends.clock import MonotonicClock
 from llenergymeasure.core.energy_backends.observations import ABSENT, Observations
 from llenergymeasure.core.energy_backends.power_integral import PowerSensor
@@ -125,13 +127,15 @@ class DeviceTrack:
         return [tick for tick in self._recent if tick.at_ns - tick.slack_ns >= since_ns]
 
     def observed_rhythm(self) -> Rhythm:
-        """How often the registers were updated while this was watching closely."""
-        counter = self.seen.counter()
+        """How often the registers were updated while this was watching closely.
+
+        Only updates that were seen sharply count: somebody else may have held the processor.
+        """
+        steps = [tick.at_ns for tick in self._recent if tick.slack_ns <= SHARP_NS]
         power = self.seen.power()
-        steps = change_times((counter.before_ns + counter.after_ns) // 2, counter.values_mj)
         return Rhythm(
-            counter=update_period(steps),
-            power=update_period(change_times(power.times_ns, power.power_w)),
+            counter=update_period(np.array(steps, dtype=np.int64)),
+            power=update_period(change_times(power.times_ns, power.power_w, 2 * SHARP_NS)),
         )
 
     def _note_step(self, before_ns: int, counter_mj: int, after_ns: int) -> None:

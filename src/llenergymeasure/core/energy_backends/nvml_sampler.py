@@ -44,10 +44,21 @@ class Timing:
 
 
 def learn_rhythm(tracks: Sequence[DeviceTrack], timing: Timing) -> None:
-    """Watch the registers for a while and write down how often they are updated."""
-    _watch(tracks, timing, lambda _: False, RHYTHM_NS)
+    """Watch the registers for a while and write down how often they are updated.
+
+    Where the processor was too busy to see a counter's steps, for a while more.
+    """
+    for _ in range(_TRIES):
+        _watch(tracks, timing, lambda _: False, RHYTHM_NS)
+        if all(_heard(track) for track in tracks):
+            break
     for track in tracks:
         track.rhythm = track.observed_rhythm()
+
+
+def _heard(track: DeviceTrack) -> bool:
+    counter = track.observed_rhythm().counter
+    return track.lost is not None or not track.sensor.has_counter or counter is not None
 
 
 def await_step(tracks: Sequence[DeviceTrack], timing: Timing) -> None:

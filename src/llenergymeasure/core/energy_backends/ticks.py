@@ -58,9 +58,13 @@ def update_period(step_times_ns: Ints) -> Period | None:
     return Period(period_ns=int(middle), jitter_ns=int((high - low) / 2))
 
 
-def change_times(times_ns: Ints, values: Floats | Ints) -> Ints:
-    """When a value that is read again and again was first seen changed, in ns."""
-    changed = np.flatnonzero(np.diff(values)) + 1
+def change_times(times_ns: Ints, values: Floats, within_ns: int) -> Ints:
+    """When a value that is read again and again was first seen changed, in ns.
+
+    Changes between two reads that lie further apart than ``within_ns`` are left out.
+    """
+    sharp = (np.diff(values) != 0) & (np.diff(times_ns) <= within_ns)
+    changed = np.flatnonzero(sharp) + 1
     return (times_ns[changed - 1] + times_ns[changed]) // 2
 
 

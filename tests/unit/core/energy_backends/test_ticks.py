@@ -30,8 +30,10 @@ def test_two_steps_tell_no_period() -> None:
     assert update_period(np.array([0, 100])) is None
 
 
-def test_changes_are_put_between_two_reads() -> None:
-    changes = change_times(np.array([0, 10, 20, 30]), np.array([5, 5, 6, 7]))
+def test_changes_are_put_between_two_reads_that_lie_close() -> None:
+    changes = change_times(
+        np.array([0, 10, 20, 30, 90, 100]), np.array([5.0, 5.0, 6.0, 7.0, 8.0, 8.0]), 10
+    )
     assert changes.tolist() == [15, 25]
 
 
