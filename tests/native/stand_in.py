@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +61,14 @@ def environment(folder: Path, gpus: str, **more: str) -> dict[str, str]:
     """The variables under which a new process sees these GPUs (form: the C file's head)."""
     base = {key: value for key, value in os.environ.items() if not key.startswith("CUDA_")}
     return {**base, "LD_LIBRARY_PATH": str(folder), "NVML_STAND_IN": gpus, **more}
+
+
+def truth() -> Callable[[float, float], float]:
+    """The exact joules of GPU 0 between two monotonic times in s, once NVML was initialised."""
+    library = ctypes.CDLL(LIBRARY)
+    library.stand_in_energy_j.restype = ctypes.c_double
+    library.stand_in_energy_j.argtypes = [ctypes.c_uint, ctypes.c_double, ctypes.c_double]
+    return lambda start_s, end_s: float(library.stand_in_energy_j(0, start_s, end_s))
 
 
 def measure(
