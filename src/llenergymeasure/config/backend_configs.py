@@ -112,6 +112,80 @@ class NvmlConfig(BackendOptions):
     )
 
 
+class RaplConfig(BackendOptions):
+    """Options of the RAPL source."""
+
+    root: str | None = Field(
+        None,
+        min_length=1,
+        description="Powercap folder; null is LEM_POWERCAP_ROOT, else /sys/class/powercap.",
+    )
+    interval_ms: float = Field(
+        1000.0,
+        ge=10,
+        le=60_000,
+        allow_inf_nan=False,
+        description="Milliseconds between two readings, so that no wrap is missed.",
+    )
+
+
+class EstimateConfig(BackendOptions):
+    """Options of the estimate."""
+
+    cpu_tdp_w: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Thermal design power of all CPU packages together, in W; null looks the "
+        "model up.",
+    )
+    cpu_idle_share: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Share of the TDP that idle cores draw; charged by cores in use.",
+    )
+    ram_w_per_gib: float = Field(
+        0.375, ge=0, allow_inf_nan=False, description="Watts for each GiB of memory installed."
+    )
+    interval_ms: float = Field(
+        1000.0,
+        ge=10,
+        le=60_000,
+        allow_inf_nan=False,
+        description="Milliseconds between two looks at the process tree.",
+    )
+
+
+class ZeusConfig(BackendOptions):
+    """Options of Zeus."""
+
+    devices: tuple[int, ...] | None = Field(
+        None,
+        min_length=1,
+        strict=False,
+        description="GPUs by Zeus' own index; null measures all that it sees.",
+    )
+
+
+class AmdSmiConfig(BackendOptions):
+    """Options of the AMD SMI source."""
+
+    devices: tuple[str, ...] | None = Field(
+        None,
+        min_length=1,
+        strict=False,
+        description="GPUs by index, UUID or PCI bus id; null measures all that are visible.",
+    )
+    interval_ms: float | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        allow_inf_nan=False,
+        description="Milliseconds between two readings; null follows the sensor's own updates.",
+    )
+
+
 PYTORCH = BackendSpec(
     name="pytorch",
     target=f"{_INFERENCE}.pytorch:PyTorchBackend",

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from llenergymeasure.domain.base import Record
+from llenergymeasure.domain.conditions import DeviceConditions
 from llenergymeasure.domain.validity import Reason
 
 
@@ -45,12 +46,30 @@ class Uncertainty(Record):
         edge_j: The window's start and end lie between two updates of the source.
         sampling_j: Changes of power between two readings.
         gain_j: The sensor as a whole, by class of device; ``gain_origin`` says from where.
+        model_j: How far a model's estimate can be off; ``model_origin`` says from where.
     """
 
     edge_j: float | None = None
     sampling_j: float | None = None
     gain_j: float | None = None
     gain_origin: str | None = None
+    model_j: float | None = None
+    model_origin: str | None = None
+
+
+class CrossCheck(Record):
+    """The same domain by another source over nearly the same window; never counted.
+
+    Attributes:
+        source: Name of the energy backend.
+        joules: J, or None with ``reason``.
+        disagreement: (joules - value) / value; None without two numbers.
+    """
+
+    source: str
+    joules: float | None
+    disagreement: float | None = None
+    reason: str | None = None
 
 
 class Evidence(Record):
@@ -67,6 +86,8 @@ class Evidence(Record):
         witness_uncertainty_j: What its sampling leaves open.
         disagreement: (witness - value) / value.
         tail_j: Taken off between the window's end and the counter's next step.
+        wraps: Times that the counter wrapped within the window; None for one that does not wrap.
+        cross_checks: What other sources say of the same domain.
     """
 
     counter_update_ms: float | None = None
@@ -79,6 +100,8 @@ class Evidence(Record):
     witness_uncertainty_j: float | None = None
     disagreement: float | None = None
     tail_j: float | None = None
+    wraps: int | None = None
+    cross_checks: tuple[CrossCheck, ...] = ()
 
 
 class DomainReading(Record):
@@ -97,6 +120,9 @@ class DomainReading(Record):
         uncertainty: The parts of ``uncertainty_j``.
         evidence: What the number rests on.
         findings: What speaks against the number, or why there is none, as codes.
+        source: Name of the energy backend that read it.
+        counted: False for a domain that contains others (psys holds the packages): it is shown
+            and never added up.
     """
 
     name: str
@@ -112,6 +138,8 @@ class DomainReading(Record):
     uncertainty: Uncertainty | None = None
     evidence: Evidence | None = None
     findings: tuple[Reason, ...] = ()
+    source: str | None = None
+    counted: bool = True
 
 
 class EnergyReading(Record):
@@ -122,6 +150,7 @@ class EnergyReading(Record):
         version: Version of the library behind it; None if it has none.
         replayed: True when the joules are a recording's or a formula's, not this machine's.
         emissions_kg_co2: kg of CO2-equivalent, or None with ``emissions_reason``.
+        conditions: How the devices fared meanwhile, where the source watches them.
     """
 
     backend: str
@@ -130,6 +159,7 @@ class EnergyReading(Record):
     replayed: bool = False
     emissions_kg_co2: float | None = None
     emissions_reason: str | None = None
+    conditions: tuple[DeviceConditions, ...] = ()
 
 
 class EnergyTotals(Record):
@@ -158,7 +188,7 @@ def _sum_or_none(values: Iterable[float]) -> float | None:
 
 def total_energy(domains: Iterable[DomainReading]) -> EnergyTotals:
     """Add up domains, fail-closed (see ``EnergyTotals``)."""
-    domains = list(domains)
+    domains = [domain for domain in domains if domain.counted]
     known = [(d.method, d.joules) for d in domains if d.joules is not None]
     estimated = _sum_or_none(j for method, j in known if method is EnergyMethod.ESTIMATED)
     measured = _sum_or_none(j for method, j in known if method is not EnergyMethod.ESTIMATED)

@@ -43,6 +43,18 @@ class ReasonCode(StrEnum):
     SAMPLES_MISSING = "samples_missing"
     SAMPLE_GAP = "sample_gap"
     MIG_SHARED = "mig_shared"
+    RAPL_UNREADABLE = "rapl_unreadable"
+    NO_RAPL = "no_rapl"
+    COUNTER_WRAP_RISK = "counter_wrap_risk"
+    THROTTLED = "throttled"
+    POWER_CAPPED = "power_capped"
+    POWER_LIMIT_CHANGED = "power_limit_changed"
+    CLOCKS_CHANGED = "clocks_changed"
+    FOREIGN_PROCESS = "foreign_process"
+    WARMUP_NOT_CONVERGED = "warmup_not_converged"
+    TEMPERATURE_UNSTEADY = "temperature_unsteady"
+    BASELINE_UNAVAILABLE = "baseline_unavailable"
+    BASELINE_UNSTEADY = "baseline_unsteady"
 
 
 # A note informs and leaves the result valid.
@@ -55,6 +67,12 @@ _NOTES = frozenset(
         # Whether a machine without GPUs has no number is for its other domains to say.
         ReasonCode.NVML_UNAVAILABLE,
         ReasonCode.NO_GPU,
+        ReasonCode.NO_RAPL,
+        # A GPU at its limit does what it was told to; the limit is in the result.
+        ReasonCode.POWER_CAPPED,
+        # These speak against marginal_j, which is then null, not against the total.
+        ReasonCode.BASELINE_UNAVAILABLE,
+        ReasonCode.BASELINE_UNSTEADY,
     }
 )
 _INVALIDATING = frozenset(
@@ -68,6 +86,8 @@ _INVALIDATING = frozenset(
         ReasonCode.COUNTER_FROZEN,
         ReasonCode.WITNESS_DISAGREES,
         ReasonCode.SAMPLES_MISSING,
+        ReasonCode.RAPL_UNREADABLE,
+        ReasonCode.COUNTER_WRAP_RISK,
     }
 )
 

@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
-from llenergymeasure.config.models import ExperimentConfig
 from llenergymeasure.config.runtime_env import Rank
 from llenergymeasure.core.energy_backends.base import EnergyBackend
 from llenergymeasure.core.environment import collect_environment
 from llenergymeasure.core.inference_backends.protocols import InferenceBackend
 from llenergymeasure.core.prompts import load_prompts, pinned
-from llenergymeasure.core.system_load import LoadMeter, contention_reason
-from llenergymeasure.core.window import WindowOutcome, measure_window
-from llenergymeasure.domain.environment import EnvironmentMetadata, LoadSample, MachineLoad
+from llenergymeasure.core.system_load import LoadMeter
+from llenergymeasure.core.window import measure_window
 from llenergymeasure.domain.experiment import (
-    BackendInfo,
     PromptsInfo,
-    RawProcessResult,
-    WarmupInfo,
 )
-from llenergymeasure.domain.metrics import inference_metrics, latency_metrics
-from llenergymeasure.domain.model_info import ModelInfo
 from llenergymeasure.domain.prompt import Prompt
-from llenergymeasure.domain.trace import InferenceRequest, RequestTrace
-from llenergymeasure.domain.validity import Reason
+from llenergymeasure.domain.trace import InferenceRequest
 from llenergymeasure.exceptions import ConfigurationError
 from llenergymeasure.orchestration.context import ExperimentContext
 from llenergymeasure.orchestration.events import EventWriter
@@ -39,26 +28,13 @@ from llenergymeasure.orchestration.factory import (
     create_inference_backend,
 )
 from llenergymeasure.orchestration.priming import EnergyPriming
-from llenergymeasure.orchestration.reasons import dummy_reason, process_reasons
+from llenergymeasure.orchestration.raw_results import Prepared, raw_result
 from llenergymeasure.orchestration.requests import check_chats, check_lengths, requests_of
+from llenergymeasure.orchestration.warming import warm_up
 from llenergymeasure.results.repository import FileSystemRepository
 from llenergymeasure.results.requests_table import preload
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """What stays the same over the cycles of one process."""
-
-    context: ExperimentContext
-    config: ExperimentConfig
-    rank: Rank
-    prompts: PromptsInfo
-    model: ModelInfo
-    environment: EnvironmentMetadata
-    warmup: WarmupInfo
-    load_before: LoadSample
 
 
 def measure(context: ExperimentContext, rank: Rank, events: EventWriter) -> None:
@@ -81,9 +57,9 @@ def measure(context: ExperimentContext, rank: Rank, events: EventWriter) -> None
         model = backend.describe()
         check_chats(texts, prompts, model)
         events.phase("warm-up", total=config.warmup.prompts)
-        warmup = _warm_up(backend, config, texts, events)
+        warmup = warm_up(backend, config, texts, events)
         energy = priming.ready()
-        prepared = _Prepared(
+        prepared = Prepared(
             context=context,
             config=config,
             rank=rank,
@@ -99,7 +75,7 @@ def measure(context: ExperimentContext, rank: Rank, events: EventWriter) -> None
 
 
 def _measure_cycle(
-    prepared: _Prepared,
+    prepared: Prepared,
     cycle: int,
     backend: InferenceBackend,
     energy: EnergyBackend,
@@ -117,47 +93,9 @@ def _measure_cycle(
     )
     check_lengths(requests, outcome.traces)
     events.phase("saving", cycle=cycle, total=len(requests))
-    result = _raw_result(prepared, cycle, backend, outcome)
+    result = raw_result(prepared, cycle, backend, outcome)
     repository.save_raw(result, outcome.traces, cycles_planned=prepared.context.planned_cycles)
     logger.info("cycle %d saved", cycle)
-
-
-def _raw_result(
-    prepared: _Prepared, cycle: int, backend: InferenceBackend, outcome: WindowOutcome
-) -> RawProcessResult:
-    context, config = prepared.context, prepared.config
-    load = MachineLoad(
-        before=prepared.load_before,
-        during=outcome.load,
-        threads=prepared.model.threads,
-        affinity=prepared.environment.affinity,
-    )
-    return RawProcessResult(
-        experiment_id=context.experiment_id,
-        config_name=config.config_name,
-        cycle=cycle,
-        process_index=prepared.rank.index,
-        process_count=prepared.rank.count,
-        created_at=datetime.now(UTC),
-        window=outcome.window,
-        inference=inference_metrics(outcome.traces, outcome.window.duration_s),
-        latency=latency_metrics(outcome.traces),
-        energy=outcome.reading,
-        compute=backend.compute_metrics(),
-        model=prepared.model,
-        backend=BackendInfo(name=config.backend, version=prepared.model.engine_version),
-        prompts=prepared.prompts,
-        warmup=prepared.warmup,
-        environment=prepared.environment,
-        load=load,
-        reasons=_reasons(prepared, outcome, load),
-    )
-
-
-def _reasons(prepared: _Prepared, outcome: WindowOutcome, load: MachineLoad) -> tuple[Reason, ...]:
-    found = process_reasons(outcome.traces, outcome.reading, outcome.window, prepared.warmup)
-    others = (contention_reason(load), dummy_reason(prepared.model))
-    return (*found, *(reason for reason in others if reason is not None))
 
 
 def _same_prompts(context: ExperimentContext) -> tuple[list[Prompt], PromptsInfo]:
@@ -174,26 +112,3 @@ def _same_prompts(context: ExperimentContext) -> tuple[list[Prompt], PromptsInfo
             "do not belong together",
         )
     return texts, info
-
-
-def _warm_up(
-    backend: InferenceBackend,
-    config: ExperimentConfig,
-    texts: Sequence[Prompt],
-    events: EventWriter,
-) -> WarmupInfo:
-    """Answer the first prompts (again from the first one if there are too few), unmeasured."""
-    chosen = [texts[i % len(texts)] for i in range(config.warmup.prompts)]
-    begin_ns = time.monotonic_ns()
-    traces: list[RequestTrace] = []
-    requests = requests_of(config, chosen)
-    for trace in backend.generate(requests) if chosen else ():
-        events.answered(len(trace.output_token_ids))
-        traces.append(trace)
-    backend.synchronize()
-    check_lengths(requests, traces)
-    return WarmupInfo(
-        prompts=len(traces),
-        duration_s=(time.monotonic_ns() - begin_ns) / 1e9,
-        latencies_ms=tuple((t.return_ns - t.dispatch_ns) / 1e6 for t in traces if not t.failed),
-    )

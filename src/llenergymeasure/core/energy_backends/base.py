@@ -12,10 +12,12 @@ raise: its domains carry ``joules=None`` and a reason.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 from llenergymeasure.config.backend_spec import BackendOptions
 from llenergymeasure.domain.energy import EnergyReading
+from llenergymeasure.domain.samples import SampleSeries
 
 
 class EnergyBackend(Protocol):
@@ -42,10 +44,34 @@ class EnergyBackend(Protocol):
         ...
 
 
+@runtime_checkable
+class SamplingEnergyBackend(Protocol):
+    """A source that also keeps samples. Optional: asked for with isinstance."""
+
+    def samples(self) -> Sequence[SampleSeries]:
+        """What was sampled during the last closed window; empty before one."""
+        ...
+
+
+@runtime_checkable
+class TemperatureSource(Protocol):
+    """A source that can read temperatures between windows. Optional."""
+
+    def temperatures_c(self) -> Mapping[str, float]:
+        """Degrees Celsius now, by domain name; a device without a sensor is left out."""
+        ...
+
+
 class EnergyBackendFactory(Protocol):
     """How an energy backend's class is called."""
 
     def __call__(self, options: Any) -> EnergyBackend: ...
 
 
-__all__ = ["BackendOptions", "EnergyBackend", "EnergyBackendFactory"]
+__all__ = [
+    "BackendOptions",
+    "EnergyBackend",
+    "EnergyBackendFactory",
+    "SamplingEnergyBackend",
+    "TemperatureSource",
+]

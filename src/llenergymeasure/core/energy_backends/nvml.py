@@ -19,8 +19,8 @@ from llenergymeasure.core.energy_backends.clock import WindowTimer
 from llenergymeasure.core.energy_backends.device_reading import device_reading
 from llenergymeasure.core.energy_backends.device_track import DeviceTrack, Rhythm
 from llenergymeasure.core.energy_backends.nvml_devices import Nvml, NvmlDevice, NvmlMissingError
-from llenergymeasure.core.energy_backends.nvml_sampler import (
-    Sampler,
+from llenergymeasure.core.energy_backends.nvml_sampler import Sampler
+from llenergymeasure.core.energy_backends.nvml_watch import (
     Timing,
     await_step,
     follow_end,

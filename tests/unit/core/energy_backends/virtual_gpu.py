@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from llenergymeasure.core.energy_backends.device_reading import device_reading
 from llenergymeasure.core.energy_backends.device_track import DeviceTrack, Rhythm, SensorError
-from llenergymeasure.core.energy_backends.nvml_sampler import (
+from llenergymeasure.core.energy_backends.nvml_watch import (
     Timing,
     await_step,
     follow_end,

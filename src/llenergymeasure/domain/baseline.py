@@ -1,0 +1,51 @@
+"""Idle power: what a device draws while nothing is asked of it, at a named level."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from llenergymeasure.domain.base import Record
+
+
+class BaselineLevel(StrEnum):
+    """What is resident on the device while it idles. A CUDA context alone adds 26 to 66 W."""
+
+    BARE = "bare"
+    CONTEXT = "context"
+    LOADED = "loaded"
+
+
+class BaselineMethod(StrEnum):
+    """Where a baseline comes from; the last two have no number."""
+
+    FRESH = "fresh"
+    CACHED = "cached"
+    NOT_APPLICABLE = "not_applicable"
+    UNAVAILABLE = "unavailable"
+
+
+class DomainBaseline(Record):
+    """Idle power of one domain.
+
+    Attributes:
+        name, device_id: Of the domain (see ``DomainReading``).
+        power_w: Mean idle power in W; None with ``reason``.
+        spread_w: Standard deviation over the parts of the idle time, in W.
+        duration_s: Length of the idle time.
+        samples: Parts that it was divided into.
+        measured_at: UTC.
+        age_s: How old a cached one was when it was used.
+    """
+
+    name: str
+    level: BaselineLevel
+    method: BaselineMethod
+    device_id: str | None = None
+    power_w: float | None = None
+    spread_w: float | None = None
+    duration_s: float | None = None
+    samples: int = 0
+    measured_at: datetime | None = None
+    age_s: float | None = None
+    reason: str | None = None
