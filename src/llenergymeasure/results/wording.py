@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+
+_NUMBERS = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 # Beyond this many different details one of them stands for the rest.
 _MAX_DETAILS = 3
@@ -20,7 +23,8 @@ def told_by_cycle(details: Mapping[str, Sequence[int]], cycles: int) -> str:
         return detail if len(set(where)) == cycles else f"{_cycles(where)}: {detail}"
     if cycles == 1:
         return "; ".join(details)
-    if len(details) <= _MAX_DETAILS:
+    alike = len({_NUMBERS.sub("#", detail) for detail in details}) == 1
+    if len(details) <= _MAX_DETAILS and not alike:
         return "; ".join(f"{_cycles(where)}: {detail}" for detail, where in details.items())
     everywhere = [cycle for where in details.values() for cycle in where]
     first, where = next(iter(details.items()))

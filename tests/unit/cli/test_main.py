@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -180,3 +181,19 @@ def test_every_error_document_is_the_only_thing_on_stdout(capsys: Captured) -> N
     for args in product(["--json"], ["results", "aggregate", "doctor"], ["--nonsense"]):
         assert cli.main(list(args)) == 2
         assert document(capsys)["error"]["type"] == "NoSuchOption"
+
+
+def test_a_dotenv_file_sets_variables_but_not_which_code_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("LEM_MARK=1\nLD_PRELOAD=x.so\nPYTHONSTARTUP=x.py\nPATH=x\n")
+    before = os.environ["PATH"]
+    # setenv first, so that monkeypatch takes back whatever main() sets.
+    for name in ("LEM_MARK", "LD_PRELOAD", "PYTHONSTARTUP"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    assert cli.main(["--version"]) == 0
+    assert os.environ["LEM_MARK"] == "1"
+    assert os.environ["PATH"] == before
+    assert not {"LD_PRELOAD", "PYTHONSTARTUP"} & set(os.environ)
