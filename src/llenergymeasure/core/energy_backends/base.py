@@ -54,6 +54,15 @@ class SamplingEnergyBackend(Protocol):
 
 
 @runtime_checkable
+class AdjustableSampling(Protocol):
+    """A sampling source that takes its samples as often as it is told. Optional."""
+
+    def sample_every(self, interval_s: float) -> None:
+        """Take samples about so often, in s, in the windows to come; called before prepare()."""
+        ...
+
+
+@runtime_checkable
 class TemperatureSource(Protocol):
     """A source that can read temperatures between windows. Optional."""
 
@@ -69,6 +78,7 @@ class EnergyBackendFactory(Protocol):
 
 
 __all__ = [
+    "AdjustableSampling",
     "BackendOptions",
     "EnergyBackend",
     "EnergyBackendFactory",
