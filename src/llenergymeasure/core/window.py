@@ -14,11 +14,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from llenergymeasure.core.energy_backends.base import EnergyBackend
+from llenergymeasure.core.energy_backends.base import EnergyBackend, SamplingEnergyBackend
 from llenergymeasure.core.inference_backends.protocols import InferenceBackend
 from llenergymeasure.core.system_load import LoadMeter
 from llenergymeasure.domain.energy import EnergyReading, MeasurementWindow
 from llenergymeasure.domain.environment import LoadSample
+from llenergymeasure.domain.samples import SampleSeries
 from llenergymeasure.domain.trace import InferenceRequest, RequestTrace
 
 logger = logging.getLogger(__name__)
@@ -33,12 +34,14 @@ class WindowOutcome:
         reading: Of the energy source; its own windows enclose ``window`` by a hair.
         window: From before the first dispatch to the end of all device work.
         load: CPU use of this and of other processes meanwhile.
+        samples: What the energy source sampled; empty if it keeps none.
     """
 
     traces: tuple[RequestTrace, ...]
     reading: EnergyReading
     window: MeasurementWindow
     load: LoadSample
+    samples: tuple[SampleSeries, ...] = ()
 
 
 def measure_window(
@@ -70,7 +73,8 @@ def measure_window(
         _stop_quietly(energy)
         raise
     reading = energy.stop()
-    return WindowOutcome(traces=traces, reading=reading, window=window, load=meter.sample())
+    load = meter.sample()
+    return WindowOutcome(traces, reading, window, load, _samples(energy))
 
 
 def _run(
@@ -94,6 +98,17 @@ def _run(
         duration_s=(end_ns - start_ns) / 1e9,
     )
     return tuple(traces), window
+
+
+def _samples(energy: EnergyBackend) -> tuple[SampleSeries, ...]:
+    if not isinstance(energy, SamplingEnergyBackend):
+        return ()
+    try:
+        return tuple(energy.samples())
+    except Exception:
+        # A curve that is lost must not cost the joules, which are there already.
+        logger.exception("the energy source kept no samples")
+        return ()
 
 
 def _stop_quietly(energy: EnergyBackend) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 import pytest
 
 from llenergymeasure.config.backend_configs import CurveSegment, ReplayConfig
+from llenergymeasure.core.energy_backends.none import NoEnergyBackend
 from llenergymeasure.core.energy_backends.replay import ReplayBackend
 from llenergymeasure.core.window import measure_window
 from llenergymeasure.domain.energy import EnergyReading
@@ -140,3 +141,20 @@ def test_an_error_of_the_listener_ends_the_window_too() -> None:
     with pytest.raises(OSError, match="disk full"):
         measure_window(Recorder(log), LoggedEnergy(log), REQUESTS, on_trace=refuse)
     assert log[-1] == "energy off"
+
+
+def test_what_was_sampled_is_handed_on() -> None:
+    outcome = measure_window(Recorder([]), LoggedEnergy([]), REQUESTS)
+    power, energy = outcome.samples
+    assert set(power.values) == {100.0}
+    assert energy.values[-1] == pytest.approx(outcome.reading.domains[0].joules)
+    assert measure_window(Recorder([]), NoEnergyBackend(), REQUESTS).samples == ()
+
+
+def test_samples_that_fail_cost_no_joules(caplog: pytest.LogCaptureFixture) -> None:
+    energy = LoggedEnergy([])
+    energy.samples = lambda: 1 / 0  # type: ignore[method-assign]
+    outcome = measure_window(Recorder([]), energy, REQUESTS)
+    assert outcome.samples == ()
+    assert outcome.reading.domains[0].joules is not None
+    assert "kept no samples" in caplog.text

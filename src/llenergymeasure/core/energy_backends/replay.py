@@ -5,12 +5,15 @@ P(t)      ________
   _______|        |____    joules = integral of P over [start, stop]
   ^start        ^stop
 
-Later windows go on from there, on the same clock.
+Later windows go on from there, on the same clock. Samples of the curve are kept as a sensor's
+would be, at the times at which one would have read it.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
 
 from llenergymeasure.config.backend_configs import ReplayConfig
 from llenergymeasure.core.energy_backends.clock import MonotonicClock, WindowTimer
@@ -23,7 +26,10 @@ from llenergymeasure.domain.energy import (
     EnergyScope,
     MeasurementWindow,
 )
+from llenergymeasure.domain.samples import SampleSeries
 from llenergymeasure.exceptions import EnergyBackendError
+
+_SAMPLE_INTERVAL_NS = 100_000_000
 
 
 class ReplayBackend:
@@ -39,6 +45,12 @@ class ReplayBackend:
         self._timer = WindowTimer(clock)
         self._curve: PowerCurve | None = None
         self._zero_ns: int | None = None
+        self._interval_ns = _SAMPLE_INTERVAL_NS
+        self._last: MeasurementWindow | None = None
+
+    def sample_every(self, interval_s: float) -> None:
+        """Take samples of the curve so often, in s."""
+        self._interval_ns = max(1, round(interval_s * 1e9))
 
     def prepare(self) -> None:
         """Load the curve.
@@ -71,7 +83,7 @@ class ReplayBackend:
         Raises:
             EnergyBackendError: No window is open.
         """
-        window = self._timer.close()
+        self._last = window = self._timer.close()
         return EnergyReading(
             backend="replay",
             domains=(self._reading(window),),
@@ -81,9 +93,7 @@ class ReplayBackend:
 
     def _reading(self, window: MeasurementWindow) -> DomainReading:
         assert self._curve is not None, "a window opens only on a prepared source"
-        assert self._zero_ns is not None, "the first start() fixed it"
-        start_s = (window.start_monotonic_ns - self._zero_ns) / 1e9
-        end_s = (window.end_monotonic_ns - self._zero_ns) / 1e9
+        start_s, end_s = self._t_s(window.start_monotonic_ns), self._t_s(window.end_monotonic_ns)
         gap = self._curve.gap(start_s, end_s)
         return DomainReading(
             name=self._options.domain,
@@ -95,6 +105,34 @@ class ReplayBackend:
             window=window,
         )
 
+    def samples(self) -> Sequence[SampleSeries]:
+        """Power and energy of the last closed window, from its start to its end."""
+        window, curve = self._last, self._curve
+        if window is None or curve is None:
+            return ()
+        start_ns, end_ns = window.start_monotonic_ns, window.end_monotonic_ns
+        start_s = self._t_s(start_ns)
+        times_ns = [
+            at_ns
+            for at_ns in (*range(start_ns, end_ns, self._interval_ns), end_ns)
+            if curve.gap(start_s, self._t_s(at_ns)) is None
+        ]
+        times_s = [self._t_s(at_ns) for at_ns in times_ns]
+        steps_j = (curve.integral_j(*step) for step in pairwise([start_s, *times_s]))
+        columns = {
+            "power_w": [curve.power_w(t_s) for t_s in times_s],
+            "energy_j": list(accumulate(steps_j)),
+        }
+        return tuple(
+            SampleSeries(self._options.domain, quantity, times_ns, values)
+            for quantity, values in columns.items()
+            if times_ns
+        )
+
     def close(self) -> None:
         """Forget an open window; the curve and its t = 0 stay."""
         self._timer.forget()
+
+    def _t_s(self, at_ns: int) -> float:
+        assert self._zero_ns is not None, "the first start() fixed it"
+        return (at_ns - self._zero_ns) / 1e9

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llenergymeasure.config.backend_configs import CurveSegment, ReplayConfig
+from llenergymeasure.core.energy_backends.base import AdjustableSampling, SamplingEnergyBackend
 from llenergymeasure.core.energy_backends.replay import ReplayBackend
 from llenergymeasure.domain.energy import EnergyMethod, EnergyReading, EnergyScope
 from llenergymeasure.exceptions import EnergyBackendError
@@ -159,3 +160,37 @@ def test_a_missing_recording_is_named_in_full(tmp_path: Path) -> None:
 def test_an_unprepared_source_refuses_to_start() -> None:
     with pytest.raises(EnergyBackendError, match=r"call prepare\(\) first"):
         ReplayBackend(RAMP).start()
+
+
+def test_samples_are_the_curve_at_the_times_of_a_sensor() -> None:
+    backend, clock = prepared(RAMP)
+    assert backend.samples() == ()
+    window(backend, clock, 3)
+    backend.sample_every(0.5)
+    told = window(backend, clock, 1.2).domains[0]
+    power, energy = backend.samples()
+
+    assert told.window is not None
+    start_ns = told.window.start_monotonic_ns
+    assert [(at - start_ns) / 1e9 for at in power.times_ns] == [0, 0.5, 1, 1.2]
+    assert (power.device, power.quantity, energy.quantity) == ("gpu", "power_w", "energy_j")
+    assert power.values == pytest.approx([10 + 2 * (3 + t) for t in (0, 0.5, 1, 1.2)])
+    assert energy.times_ns == power.times_ns
+    assert energy.values[0] == 0
+    assert energy.values[-1] == pytest.approx(told.joules)
+
+
+def test_samples_end_where_the_recording_does(tmp_path: Path) -> None:
+    backend, clock = prepared(recording(tmp_path, "t_s,power_w\n0,10\n2,30\n"))
+    backend.sample_every(1.0)
+    window(backend, clock, 3.5)
+    power, _ = backend.samples()
+    assert power.values == [10, 20, 30]
+    window(backend, clock, 1)
+    assert backend.samples() == ()
+
+
+def test_replay_samples_as_the_protocols_say() -> None:
+    backend, _ = prepared(RAMP)
+    assert isinstance(backend, SamplingEnergyBackend)
+    assert isinstance(backend, AdjustableSampling)
