@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from llenergymeasure.config.energy_choice import AUTO
 from llenergymeasure.config.models import ExperimentConfig, config_model
 from llenergymeasure.config.registry import auto_energy_backends, energy_backend, inference_backend
 
@@ -92,8 +93,8 @@ def get_streaming_constraints(backend: str) -> dict[str, str]:
     return {}
 
 
-def json_schema(backend: str = "pytorch", energy: str = "auto") -> dict[str, Any]:
-    """The JSON Schema of a config for these backends.
+def json_schema(backend: str = "pytorch", energy: str = AUTO) -> dict[str, Any]:
+    """The JSON Schema of a config for these backends; ``energy`` as in ``energy.backend``.
 
     Raises:
         UnknownBackendError: No such backend.
@@ -133,12 +134,13 @@ def _walk(
 def _parameter(key: str, name: str, field: FieldInfo, tier: Tier, section: str | None) -> Parameter:
     members = _members(field.annotation)
     optional = type(None) in members
-    (kind,) = [member for member in members if member is not type(None)] or [Any]
-    choices = typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
+    kinds = [member for member in members if member is not type(None)] or [Any]
+    literals = [kind for kind in kinds if typing.get_origin(kind) is Literal]
+    choices = [choice for kind in literals for choice in typing.get_args(kind)]
     default = field.get_default(call_default_factory=True, validated_data={})
     return Parameter(
         key=key,
-        type=_type_words(kind),
+        type=" or ".join(_type_words(kind) for kind in kinds),
         default=None if default is PydanticUndefined else default,
         required=field.is_required(),
         optional=optional,

@@ -21,6 +21,7 @@ from llenergymeasure.config.resolve import (
     LoadedConfig,
     given_paths,
     known_backend,
+    known_energy,
     merge,
     resolve,
 )
@@ -160,6 +161,6 @@ def _model_of(
     said |= {str(key): value for key, value in overrides.items()}
     said |= dict(text.partition("=")[::2] for text in sets)
     names |= {key: said[key] for key in names if key in said}
-    backend, _ = known_backend("backend", names["backend"], {})
-    energy_backend, _ = known_backend("energy.backend", names["energy.backend"], {})
-    return config_model(backend, energy_backend)
+    backend, _ = known_backend(names["backend"], {})
+    energy, _ = known_energy(names["energy.backend"], {})
+    return config_model(backend, energy)

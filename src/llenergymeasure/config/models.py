@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, Literal, cast
 
@@ -15,6 +16,7 @@ from pydantic import (
 )
 
 from llenergymeasure.config.backend_spec import BackendOptions
+from llenergymeasure.config.energy_choice import AUTO, EnergyChoice, names_of
 from llenergymeasure.config.prompt_models import PromptsConfig as PromptsConfig
 from llenergymeasure.config.prompt_models import check_prompts, with_synthetic_lengths
 from llenergymeasure.config.registry import auto_energy_backends, energy_backend, inference_backend
@@ -67,8 +69,10 @@ class WarmupConfig(_Section):
 class EnergyConfig(_Section):
     """Which source the joules come from; its options stand in a section of its name."""
 
-    backend: str = Field(
-        "auto", min_length=1, description="auto, none, codecarbon, replay or a plug-in's name."
+    backend: EnergyChoice = Field(
+        AUTO,
+        description="auto: the best source for each domain; none; a source's name; or a list of "
+        "names, best first.",
     )
 
     def options_of(self, name: str) -> BackendOptions:
@@ -171,19 +175,19 @@ def _with_sections(base: type[_Section], sections: dict[str, type[BackendOptions
     return create_model(base.__name__, __base__=base, __module__=base.__module__, **fields)
 
 
-def config_model(backend: str, energy: str = "auto") -> type[ExperimentConfig]:
-    """The config model for a backend and an energy backend, with their sections in it.
+def config_model(backend: str, energy: str | Sequence[str] = AUTO) -> type[ExperimentConfig]:
+    """The config model for a backend and a choice of energy backends, with their sections in it.
 
     Raises:
         UnknownBackendError: One of the names is not registered.
     """
-    return _config_model(backend, energy)
+    return _config_model(backend, names_of(energy))
 
 
 @cache
-def _config_model(backend: str, energy: str) -> type[ExperimentConfig]:
+def _config_model(backend: str, energy: tuple[str, ...]) -> type[ExperimentConfig]:
     spec = inference_backend(backend)
-    candidates = auto_energy_backends() if energy == "auto" else [energy_backend(energy)]
+    candidates = auto_energy_backends() if energy == (AUTO,) else map(energy_backend, energy)
     energy_sections = {candidate.name: candidate.options for candidate in candidates}
     energy_model = _with_sections(EnergyConfig, energy_sections)
     model = _with_sections(ExperimentConfig, {spec.name: spec.options})

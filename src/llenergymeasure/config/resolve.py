@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from llenergymeasure.config.energy_choice import AUTO, tidied, worded
 from llenergymeasure.config.models import ExperimentConfig, config_model
 from llenergymeasure.config.problems import (
     ConfigWarning,
@@ -18,7 +19,12 @@ from llenergymeasure.config.problems import (
     Problem,
     dotted,
 )
-from llenergymeasure.config.registry import usable
+from llenergymeasure.config.registry import (
+    auto_energy_backends,
+    energy_backend,
+    inference_backend,
+    usable,
+)
 from llenergymeasure.config.translate import problems_of
 from llenergymeasure.config.validation import warnings_of
 from llenergymeasure.config.yaml_source import Document
@@ -92,9 +98,9 @@ def _validate(
 ) -> ExperimentConfig:
     section = data.get("energy")
     energy_name = section.get("backend") if isinstance(section, dict) else None
-    backend, bad_backend = known_backend("backend", data.get("backend"), places)
-    energy, bad_energy = known_backend("energy.backend", energy_name, places)
-    problems = [problem for problem in (bad_backend, bad_energy) if problem]
+    backend, bad_backend = known_backend(data.get("backend"), places)
+    energy, problems = known_energy(energy_name, places)
+    problems += [bad_backend] if bad_backend else []
     model = config_model(backend, energy)
     if bad_backend is None:
         others = _other_sections(backend, energy)
@@ -114,37 +120,66 @@ def _validate(
     return config
 
 
-_DEFAULTS = {"backend": "pytorch", "energy.backend": "auto"}
+_DEFAULT_BACKEND = "pytorch"
 
 
-def known_backend(
-    key: str, name: object, places: Mapping[KeyPath, Place]
-) -> tuple[str, Problem | None]:
-    """``name`` if it is registered, else the default of ``key`` and what is wrong with it.
+def known_backend(name: object, places: Mapping[KeyPath, Place]) -> tuple[str, Problem | None]:
+    """``name`` if an engine of that name is registered, else the default and what is wrong.
 
     What is no name at all gives the default and no problem: validation will say it.
     """
-    default = _DEFAULTS[key]
-    if not isinstance(name, str) or name in ("", "auto"):
-        return default, None
+    if not isinstance(name, str) or not name:
+        return _DEFAULT_BACKEND, None
     try:
-        config_model(name) if key == "backend" else config_model("pytorch", name)
+        inference_backend(name)
     except UnknownBackendError as error:
-        hint = f" ({error.hint})" if error.hint else ""
-        place = places.get(tuple(key.split(".")), Place("config"))
-        return default, Problem(place, key, f"{error.message}{hint}", "unknown_backend")
+        return _DEFAULT_BACKEND, _unknown(error, ("backend",), places)
     return name, None
 
 
-def _other_sections(backend: str, energy: str) -> dict[str, str]:
+def known_energy(
+    choice: object, places: Mapping[KeyPath, Place]
+) -> tuple[tuple[str, ...], list[Problem]]:
+    """The registered names of a choice (``auto`` without any), and what is wrong with the others.
+
+    What is no name at all gives no problem: validation will say it.
+    """
+    tidy = tidied(choice)
+    listed = isinstance(tidy, tuple)
+    names = tidy if isinstance(tidy, tuple) else (tidy,)
+    known: list[str] = []
+    problems: list[Problem] = []
+    for position, name in enumerate(names):
+        if not isinstance(name, str) or name in ("", AUTO):
+            continue
+        try:
+            energy_backend(name)
+        except UnknownBackendError as error:
+            item = (position,) if listed else ()
+            problems.append(_unknown(error, ("energy", "backend", *item), places))
+        else:
+            known.append(name)
+    return tuple(known) or (AUTO,), problems
+
+
+def _unknown(error: UnknownBackendError, key: KeyPath, places: Mapping[KeyPath, Place]) -> Problem:
+    hint = f" ({error.hint})" if error.hint else ""
+    place = places.get(key) or places.get(key[:2]) or Place("config")
+    return Problem(place, dotted(key), f"{error.message}{hint}", "unknown_backend")
+
+
+def _other_sections(backend: str, energy: tuple[str, ...]) -> dict[str, str]:
     """What to say of a section that belongs to a backend which was not chosen."""
     said = {
         name: f"options of backend {name!r}, but this config uses {backend!r}; "
         f"remove the section or set 'backend: {name}'"
         for name in usable(INFERENCE_BACKENDS_GROUP)
     }
+    used = worded(energy)
+    if energy == (AUTO,):
+        used += f" ({', '.join(spec.name for spec in auto_energy_backends())})"
     said |= {
-        f"energy.{name}": f"options of energy backend {name!r}, but this config uses {energy!r}; "
+        f"energy.{name}": f"options of energy backend {name!r}, but this config uses {used!r}; "
         f"remove the section or set 'energy.backend: {name}'"
         for name in usable(ENERGY_BACKENDS_GROUP)
     }

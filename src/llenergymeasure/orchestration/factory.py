@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from llenergymeasure.config.backend_detection import missing_requirements
 from llenergymeasure.config.backend_spec import ComponentSpec, EnergyBackendSpec
+from llenergymeasure.config.energy_choice import names_of
 from llenergymeasure.config.models import ExperimentConfig
 from llenergymeasure.config.problems import InvalidConfigError, Place
 from llenergymeasure.config.registry import (
@@ -68,7 +69,7 @@ def create_energy_source(name: str, options: Mapping[str, Any]) -> tuple[str, En
 
 def chosen_energy_spec(config: ExperimentConfig) -> EnergyBackendSpec:
     """The spec that ``energy.backend`` names; for ``auto`` the best one that is installed."""
-    return energy_spec(config.energy.backend)
+    return energy_spec(names_of(config.energy.backend)[0])
 
 
 def energy_spec(name: str) -> EnergyBackendSpec:

@@ -39,6 +39,7 @@ def test_every_parameter_is_explained(parameter) -> None:
         "number",
         "number or mapping",
         "text",
+        "text or list",
         "true or false",
     )
     if parameter.key.endswith("_s"):

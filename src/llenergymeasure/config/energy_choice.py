@@ -1,0 +1,66 @@
+"""What ``energy.backend`` may say: a name, ``auto``, ``none``, or a list of names, best first.
+
+nvml        "nvml"
+[nvml]      "nvml"
+nvml,rapl   ("nvml", "rapl"); so are [nvml, rapl] and, as one text, "[nvml, rapl]"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Final, cast
+
+from pydantic import BeforeValidator
+
+AUTO: Final = "auto"
+NONE: Final = "none"
+
+EnergyNames = str | tuple[str, ...]
+
+
+def tidied(value: object) -> object:
+    """The one form of every way to write a choice; what is none is given back as it is."""
+    if isinstance(value, str):
+        text = value.strip()
+        inner = text[1:-1].strip() if text.startswith("[") and text.endswith("]") else text
+        value = [part.strip() for part in inner.split(",")] if "," in inner else inner
+    if isinstance(value, list | tuple):
+        return value[0] if len(value) == 1 else tuple(value)
+    return value
+
+
+def names_of(choice: str | Sequence[str]) -> tuple[str, ...]:
+    """The names of a choice, in its order; ``auto`` and ``none`` are names here too."""
+    tidy = cast("str | tuple[str, ...]", tidied(choice))
+    return (tidy,) if isinstance(tidy, str) else tidy
+
+
+def worded(choice: str | Sequence[str]) -> str:
+    """A choice as it is written on a command line: ``nvml,rapl``."""
+    return ",".join(names_of(choice))
+
+
+def _checked(value: object) -> object:
+    choice = tidied(value)
+    names = choice if isinstance(choice, tuple) else (choice,)
+    if not all(isinstance(name, str) for name in names):
+        raise ValueError(f"found {value!r}, must be an energy backend's name or a list of names")
+    if not names or not all(names):
+        raise ValueError(f"a name is empty; write {NONE} to measure no energy")
+    if len(names) > 1:
+        _check_list([str(name) for name in names])
+    return choice
+
+
+def _check_list(names: list[str]) -> None:
+    if AUTO in names:
+        raise ValueError(f"'{AUTO}' stands alone: it takes every source that is worth it")
+    if NONE in names:
+        raise ValueError(f"'{NONE}' stands alone: it means that no source is read")
+    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+    if twice is not None:
+        raise ValueError(f"{twice!r} stands in the list twice")
+
+
+EnergyChoice = Annotated[EnergyNames, BeforeValidator(_checked)]
+"""The type of the key ``energy.backend``."""
