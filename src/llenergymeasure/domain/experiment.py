@@ -83,7 +83,8 @@ class WarmupInfo(Record):
 class RawProcessResult(Record):
     """One process, one cycle: counts, the energy reading, and the circumstances.
 
-    Per-request records lie beside it as Parquet (``requests_file``).
+    Per-request records lie beside it as Parquet (``requests_file``), and what the energy source
+    sampled, if it did (``timeseries_file``).
     """
 
     schema_version: int = RESULT_SCHEMA_VERSION
@@ -106,6 +107,7 @@ class RawProcessResult(Record):
     load: MachineLoad
     reasons: tuple[Reason, ...] = ()
     requests_file: str | None = None
+    timeseries_file: str | None = None
 
 
 class CycleValues(Record):
