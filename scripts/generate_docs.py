@@ -1,4 +1,4 @@
-"""Write what is derived from the code: docs/reference/, the example config, the schema.
+"""Write what is derived from the code: docs/reference/, docs/reasons/, example config, schema.
 
 python scripts/generate_docs.py           # write
 python scripts/generate_docs.py --check   # exit 1 if a file is stale
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,18 @@ from llenergymeasure.config.not_offered import why_not_offered
 from llenergymeasure.config.presets import PRESETS
 from llenergymeasure.config.problems import dotted
 from llenergymeasure.config.registry import inference_backend
+from llenergymeasure.domain.reason_texts import REASON_TEXTS
+from llenergymeasure.domain.validity import ReasonCode, Severity, severity
 
 ROOT = Path(__file__).resolve().parent.parent
 BACKENDS = ("pytorch", "echo")
 ENERGY_BACKENDS = ("codecarbon", "replay")
+REASONS = ROOT / "docs" / "reasons"
+EFFECTS = {
+    Severity.NOTE: "**Note**: the result stays valid.",
+    Severity.DEGRADED: "**Degraded**: use the result with care.",
+    Severity.INVALID: "**Invalid**: there is no number, or none to be used.",
+}
 
 
 def main() -> int:
@@ -54,6 +63,8 @@ def generated() -> dict[Path, str]:
         ROOT / "configs" / "examples" / "pytorch_example.yaml": example(),
         ROOT / "docs" / "reference" / "compatibility.md": compatibility(),
         ROOT / "docs" / "reference" / "cli.md": cli_reference(),
+        REASONS / "index.md": reasons_index(),
+        **{REASONS / f"{code}.md": reason_page(code) for code in REASON_TEXTS},
         ROOT / "configs" / "schema.json": json.dumps(json_schema(), indent=2) + "\n",
     }
 
@@ -151,6 +162,55 @@ def commands(group: click.Command, path: tuple[str, ...]) -> Iterator[Any]:
             command = group.get_command(context, name)
             assert command is not None
             yield from commands(command, (*path, name))
+
+
+def reasons_index() -> str:
+    lines = [
+        "# Reason codes",
+        "",
+        "Made by `scripts/generate_docs.py`; do not edit. `lem explain CODE` shows a page at the",
+        "terminal.",
+        "",
+        "`validity.reasons` of a result and `findings` of a domain hold these codes; they are",
+        "stable, so that scripts may match them. The worst of them decides the status: a note",
+        "leaves a result `valid`. A domain with an invalid code has no number; the total is then",
+        "`null`, and `partial_j` holds what the other domains sum up to.",
+        "",
+        "| code | effect | what happened | how often, where |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| [`{code}`]({code}.md) | {severity(code)} | {text.title} "
+        f"| {text.frequency}: {text.where} |"
+        for code, text in REASON_TEXTS.items()
+    ]
+    lines += ["", "```{toctree}", ":hidden:", "", *REASON_TEXTS, "```"]
+    return "\n".join(lines) + "\n"
+
+
+def reason_page(code: ReasonCode) -> str:
+    text = REASON_TEXTS[code]
+    lines = [f"# `{code}`: {text.title}", "", EFFECTS[severity(code)]]
+    for heading, paragraphs in text.sections():
+        lines += ["", f"## {heading}"]
+        for number, paragraph in enumerate(paragraphs, 1):
+            mark = f"{number}. " if len(paragraphs) > 1 else ""
+            prose, *commands = paragraph.split("\n")
+            lines += ["", *fill(mark + prose, 98, subsequent_indent=" " * len(mark))]
+            if commands:
+                block = ["```", *commands, "```"]
+                lines += ["", *(" " * len(mark) + line for line in block)]
+    return "\n".join(lines) + "\n"
+
+
+def fill(text: str, width: int, subsequent_indent: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        width,
+        subsequent_indent=subsequent_indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def table(parameters: list[Parameter]) -> list[str]:

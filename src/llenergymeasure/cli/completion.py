@@ -40,6 +40,13 @@ def experiments(_ctx: Context, _parameter: Parameter, incomplete: str) -> list[C
     return _beginning(["latest", *(entry.experiment_id for entry in reversed(entries))], incomplete)
 
 
+def reason_codes(_ctx: Context, _parameter: Parameter, incomplete: str) -> list[CompletionItem]:
+    """Codes of a verdict's reasons."""
+    from llenergymeasure.domain.validity import ReasonCode
+
+    return _beginning(ReasonCode, incomplete)
+
+
 def _beginning(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
     from click.shell_completion import CompletionItem
 

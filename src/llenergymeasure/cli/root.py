@@ -12,6 +12,7 @@ COMMANDS = {
     "aggregate": ("llenergymeasure.cli.aggregate:aggregate", "Aggregate measured experiments."),
     "measure": ("llenergymeasure.cli.measure:measure", "Measure the energy of any command."),
     "results": ("llenergymeasure.cli.results:results", "List, show and export results."),
+    "explain": ("llenergymeasure.cli.explain:explain", "Say what a reason code means."),
     "config": ("llenergymeasure.cli.config:config", "Check, show and make config files."),
     "init": ("llenergymeasure.cli.init_cmd:init", "Set up lem for this folder."),
     "presets": ("llenergymeasure.cli.listing:presets", "List the presets."),

@@ -92,6 +92,14 @@ _INVALIDATING = frozenset(
 )
 
 
+class Severity(StrEnum):
+    """What one reason does to a result: a note leaves it valid."""
+
+    NOTE = "note"
+    DEGRADED = "degraded"
+    INVALID = "invalid"
+
+
 class Reason(Record):
     """One reason: a stable code and what was seen, in words a person can act on."""
 
@@ -106,13 +114,20 @@ class Validity(Record):
     reasons: tuple[Reason, ...] = ()
 
 
+def severity(code: ReasonCode) -> Severity:
+    """What a reason of this code does to a result."""
+    if code in _INVALIDATING:
+        return Severity.INVALID
+    return Severity.NOTE if code in _NOTES else Severity.DEGRADED
+
+
 def judge(reasons: Iterable[Reason]) -> Validity:
     """Derive the status from the reasons: the worst one decides."""
     unique = tuple(dict.fromkeys(reasons))
-    codes = {reason.code for reason in unique}
-    if codes & _INVALIDATING:
+    found = {severity(reason.code) for reason in unique}
+    if Severity.INVALID in found:
         status = ValidityStatus.INVALID
-    elif codes - _NOTES:
+    elif Severity.DEGRADED in found:
         status = ValidityStatus.DEGRADED
     else:
         status = ValidityStatus.VALID

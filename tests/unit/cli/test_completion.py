@@ -20,12 +20,13 @@ def completed(words: str, patch: pytest.MonkeyPatch, capsys: Captured) -> list[s
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("lem exp", "plain,experiment"),
+        ("lem expe", "plain,experiment"),
         ("lem experiment mi", "file,mi"),
         ("lem config validate mi", "file,mi"),
         ("lem experiment --prompts p", "file,p"),
         ("lem experiment --preset quick", "plain,quick-test"),
         ("lem results show lat", "plain,latest"),
+        ("lem explain mig", "plain,mig_shared"),
     ],
 )
 def test_commands_files_presets_and_ids_are_completed(

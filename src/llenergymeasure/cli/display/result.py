@@ -149,6 +149,8 @@ def validity_rows(validity: Validity) -> Iterator[Row]:
     yield "Verdict", VERDICTS[validity.status][0]
     for reason in validity.reasons:
         yield "", f"- {reason.detail} [{reason.code}]"
+    if validity.reasons:
+        yield "", "lem explain CODE says more"
 
 
 def told_lines(rows: Iterable[Row], width: int, verdict_style: str) -> Iterator[Text]:

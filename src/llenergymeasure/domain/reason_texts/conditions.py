@@ -1,0 +1,67 @@
+"""Codes about how a GPU fared during the window."""
+
+from __future__ import annotations
+
+from llenergymeasure.domain.reason_texts.record import Frequency, ReasonText
+from llenergymeasure.domain.validity import ReasonCode
+
+CONDITIONS = {
+    ReasonCode.THROTTLED: ReasonText(
+        title="the GPU slowed itself down",
+        meaning="The driver named heat, or a brake by hardware, as a reason for lower clocks "
+        "during the window.",
+        harm="The same work took longer, at another power: the joules belong to a hot or a badly "
+        "fed GPU, not to the model.",
+        remedy=(
+            "See `conditions` in the result for the temperature and the share of the time.",
+            "Improve cooling, or leave pauses between runs; then measure again.",
+        ),
+        raised_by=("nvml",),
+        frequency=Frequency.SOMETIMES,
+        where="dense servers, workstations, summer",
+    ),
+    ReasonCode.POWER_CAPPED: ReasonText(
+        title="the GPU ran at its power limit",
+        meaning="Power was at the limit for part of the window, so clocks were lower than they "
+        "could be.",
+        harm="Nothing is wrong: that is what a limit is for. But time and joules depend on it; "
+        "compare only with runs under the same limit, which is in the result.",
+        remedy=(
+            "Nothing, if the limit is the one that you mean to measure (`nvidia-smi -q -d POWER`).",
+        ),
+        raised_by=("nvml",),
+        frequency=Frequency.COMMON,
+        where="large batches on any GPU, laptops",
+    ),
+    ReasonCode.POWER_LIMIT_CHANGED: ReasonText(
+        title="the power limit changed within the window",
+        meaning="The enforced power limit was not the same at the window's end as at its start.",
+        harm="The window holds two different GPUs, so to say: its joules are those of neither.",
+        remedy=("Find out who changes it (an administrator, a power manager), and measure again.",),
+        raised_by=("nvml",),
+        frequency=Frequency.RARE,
+        where="clusters with power management",
+    ),
+    ReasonCode.CLOCKS_CHANGED: ReasonText(
+        title="the clock limits changed within the window",
+        meaning="The clocks that the GPU was set to were not the same throughout the window.",
+        harm="Joules for the same work depend on the clock: the window mixes two settings.",
+        remedy=("Set the clocks before the run and leave them; measure again.",),
+        raised_by=("nvml",),
+        frequency=Frequency.RARE,
+        where="shared machines, tuning scripts that run meanwhile",
+    ),
+    ReasonCode.FOREIGN_PROCESS: ReasonText(
+        title="somebody else computed on the GPU",
+        meaning="A process that does not belong to the run had the GPU in use during the window.",
+        harm="Its joules are in the number, and it slowed the run down. A GPU's counter cannot "
+        "tell whose work it was.",
+        remedy=(
+            "See `conditions` in the result for its process id, and `nvidia-smi` for its name.",
+            "Measure on a GPU of your own.",
+        ),
+        raised_by=("nvml",),
+        frequency=Frequency.SOMETIMES,
+        where="shared servers, desktops whose screen the GPU draws",
+    ),
+}

@@ -1,0 +1,126 @@
+"""Codes about the workload and the machine around it."""
+
+from __future__ import annotations
+
+from llenergymeasure.domain.reason_texts.record import RUN as EXPERIMENT
+from llenergymeasure.domain.reason_texts.record import TOTAL, Frequency, ReasonText
+from llenergymeasure.domain.validity import ReasonCode
+
+RUN = {
+    ReasonCode.CPU_CONTENTION: ReasonText(
+        title="other processes used the CPU",
+        meaning="Processes that are not part of the run kept more than a quarter of a core busy, "
+        "on average over the window.",
+        harm="They slow the run down, so that it idles longer on the GPU's account, and their work "
+        "is in the CPU's joules. Machine-wide counters cannot tell whose work it was.",
+        remedy=(
+            "Stop them (`top` shows which), or measure when the machine is idle.",
+            "On a cluster, ask for the whole node.",
+        ),
+        raised_by=(EXPERIMENT,),
+        frequency=Frequency.COMMON,
+        where="desktops, shared servers, CI",
+    ),
+    ReasonCode.LOAD_UNKNOWN: ReasonText(
+        title="the machine's load could not be read",
+        meaning="How much CPU other processes used during the window is not known.",
+        harm="Contention cannot be ruled out: the numbers may hold other people's work.",
+        remedy=(
+            "If the window was very short, measure longer.",
+            "Run where `/proc/stat` and `/proc/PID` are readable.",
+        ),
+        raised_by=(EXPERIMENT,),
+        frequency=Frequency.RARE,
+        where="sandboxes with frozen counters, windows below 20 ms",
+    ),
+    ReasonCode.FAILED_REQUESTS: ReasonText(
+        title="some requests have no answer",
+        meaning="The engine failed on some of the requests.",
+        harm="Their energy is charged and their tokens count as far as they came; latency leaves "
+        "them out. Joules a request are over the answered ones, so they come out higher.",
+        remedy=(
+            "Read `error` in the requests' Parquet file, beside the raw result.",
+            "Long prompts and memory are the usual causes: lower `max_input_tokens` or the batch.",
+        ),
+        raised_by=(TOTAL,),
+        frequency=Frequency.SOMETIMES,
+        where="runs close to the memory's limit",
+    ),
+    ReasonCode.ALL_REQUESTS_FAILED: ReasonText(
+        title="no request has an answer",
+        meaning="The engine failed on every request.",
+        harm="There is nothing to divide the joules by.",
+        remedy=("Read the run's log, in `logs/` beside the raw result.",),
+        raised_by=(TOTAL,),
+        frequency=Frequency.RARE,
+        where="models or options that the engine cannot serve",
+    ),
+    ReasonCode.PROMPTS_TRUNCATED: ReasonText(
+        title="prompts were cut",
+        meaning="Some prompts were longer than `max_input_tokens` and lost their rest.",
+        harm="Nothing is wrong with the joules: they are those of the shorter prompts. The answers "
+        "are to other questions.",
+        remedy=("Raise `max_input_tokens`, if the cut was not meant.",),
+        raised_by=(EXPERIMENT,),
+        frequency=Frequency.COMMON,
+        where="datasets with long texts",
+    ),
+    ReasonCode.WARMUP_OFF: ReasonText(
+        title="there was no warm-up",
+        meaning="No request was answered before the window.",
+        harm="The first batch pays for lazy initialisation, compilation and cold caches, within "
+        "the measured window.",
+        remedy=("Set `warmup.prompts`, unless the cold start is what you measure.",),
+        raised_by=(EXPERIMENT,),
+        frequency=Frequency.SOMETIMES,
+        where="configs that turn it off",
+    ),
+    ReasonCode.WARMUP_NOT_CONVERGED: ReasonText(
+        title="warm-up ended before times were steady",
+        meaning="The times of the last warm-up iterations still varied more than the threshold "
+        "when the cap was reached.",
+        harm="The window begins while the engine still settles: compilation, clocks, caches. Its "
+        "first requests cost more time and energy than later ones.",
+        remedy=(
+            "Allow more warm-up (the cap), and see whether the times fall.",
+            "Times that never settle have a cause: contention, a shared GPU, throttling, prompts "
+            "of very unequal length.",
+            "Only then raise the threshold.",
+        ),
+        raised_by=(EXPERIMENT,),
+        frequency=Frequency.COMMON,
+        where="prompts of unequal length, shared machines",
+    ),
+    ReasonCode.TEMPERATURE_UNSTEADY: ReasonText(
+        title="the device's temperature was still changing",
+        meaning="The temperature had not settled when the window began.",
+        harm="A chip that warms up leaks more and clocks lower: the same work costs some percent "
+        "more joules later than at first, and the order of runs decides who looks better.",
+        remedy=(
+            "Warm up longer, and leave the same pause between runs.",
+            "Compare interleaved cycles, not one run after the other.",
+        ),
+        raised_by=(EXPERIMENT,),
+        frequency=Frequency.SOMETIMES,
+        where="the first run on a cold GPU",
+    ),
+    ReasonCode.DUMMY_WEIGHTS: ReasonText(
+        title="the weights are random",
+        meaning="`load_format: dummy`: the model's architecture with random weights.",
+        harm="The arithmetic is the model's, so is its cost. What it answers means nothing, and "
+        "where an answer ends is chance.",
+        remedy=("Fix the lengths: `min_output_tokens`, or `output_len` of synthetic prompts.",),
+        raised_by=(EXPERIMENT,),
+        frequency=Frequency.SOMETIMES,
+        where="tests of an architecture without its checkpoint",
+    ),
+    ReasonCode.INCOMPLETE: ReasonText(
+        title="cycles or processes are missing",
+        meaning="Not all planned cycles were measured, or a process left no result.",
+        harm="Sums are over what is there. The energy of a process that is missing is not in them.",
+        remedy=("Measure the rest: `lem experiment --resume ID`.",),
+        raised_by=(TOTAL,),
+        frequency=Frequency.SOMETIMES,
+        where="interrupted runs",
+    ),
+}

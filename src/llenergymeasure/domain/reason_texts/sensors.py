@@ -1,0 +1,141 @@
+"""Codes about the sensors of devices: absent, lost, lying, or not read."""
+
+from __future__ import annotations
+
+from llenergymeasure.domain.reason_texts.record import Frequency, ReasonText
+from llenergymeasure.domain.validity import ReasonCode
+
+SENSORS = {
+    ReasonCode.NO_GPU: ReasonText(
+        title="no GPU that this process may use",
+        meaning="NVIDIA's driver answers, and shows no GPU to this process.",
+        harm="GPU energy is not in the total. That is right if the run used no GPU.",
+        remedy=("Check `CUDA_VISIBLE_DEVICES`, and the container's `--gpus`.",),
+        raised_by=("nvml",),
+        frequency=Frequency.SOMETIMES,
+        where="containers without a GPU, an empty CUDA_VISIBLE_DEVICES",
+    ),
+    ReasonCode.NVML_UNAVAILABLE: ReasonText(
+        title="there is no NVIDIA driver, or it does not answer",
+        meaning="NVIDIA's management library could not be loaded or initialised.",
+        harm="GPU energy is not in the total. Where the driver is there but broken, the GPU is "
+        "expected, and the total is null.",
+        remedy=(
+            "Nothing, on a machine without an NVIDIA GPU.",
+            "Else `nvidia-smi` tells the same error; a version mismatch after an update needs a "
+            "reboot or a reload of the driver.",
+        ),
+        raised_by=("nvml",),
+        frequency=Frequency.COMMON,
+        where="machines without an NVIDIA GPU",
+    ),
+    ReasonCode.DEVICE_LOST: ReasonText(
+        title="the GPU stopped answering",
+        meaning="The driver says that the GPU has fallen off the bus or needs a reset.",
+        harm="What it drew until then and afterwards is not known. The domain has no number, so "
+        "there is no total: losing a GPU must not look like a saving.",
+        remedy=(
+            "See the driver's log: `sudo dmesg | grep -i xid`.",
+            "Reset the GPU or reboot. If it comes back, look at power supply, riser and cooling.",
+        ),
+        raised_by=("nvml", "amdsmi"),
+        frequency=Frequency.RARE,
+        where="failing hardware, resets by somebody else",
+    ),
+    ReasonCode.SENSOR_UNSUPPORTED: ReasonText(
+        title="neither an energy counter nor power can be read",
+        meaning="The GPU answers, but offers no sensor to this process.",
+        harm="The GPU's energy has no number.",
+        remedy=(
+            "Use another source for it, or leave the GPU out (`energy.nvml.devices`).",
+            "Virtual GPUs and Jetson boards offer no sensor here: measure on the host.",
+        ),
+        raised_by=("nvml", "amdsmi"),
+        frequency=Frequency.RARE,
+        where="virtual GPUs, Jetson, some laptops",
+    ),
+    ReasonCode.COUNTER_RESET: ReasonText(
+        title="the energy counter began again",
+        meaning="The counter fell to near zero within the window: the driver was loaded again or "
+        "the GPU was reset.",
+        harm="The difference of its ends is wrong by any amount, and negative as a rule. Tools "
+        "that do not look report joules below zero.",
+        remedy=(
+            "See that nobody resets the GPU or reloads the driver meanwhile.",
+            "Turn persistence on (`sudo nvidia-smi -pm 1`): without it the driver unloads when the "
+            "last program ends.",
+        ),
+        raised_by=("nvml", "amdsmi"),
+        frequency=Frequency.RARE,
+        where="machines without persistence mode, shared administration",
+    ),
+    ReasonCode.COUNTER_BACKWARDS: ReasonText(
+        title="the energy counter fell, but not to zero",
+        meaning="The counter showed less than before.",
+        harm="Energy cannot fall: none of its differences can be trusted.",
+        remedy=("Do not trust this counter. Update the driver, and report it.",),
+        raised_by=("nvml", "rapl", "amdsmi"),
+        frequency=Frequency.RARE,
+        where="faulty firmware or drivers",
+    ),
+    ReasonCode.COUNTER_FROZEN: ReasonText(
+        title="the energy counter stood still",
+        meaning="The counter did not move for half a second or more, which is many of its periods.",
+        harm="What was drawn meanwhile is missing.",
+        remedy=(
+            "Read the counter twice by hand; if it moves again, measure again.",
+            "A counter that never moves (AMD MI100) has to be done without.",
+        ),
+        raised_by=("nvml", "amdsmi"),
+        frequency=Frequency.RARE,
+        where="some AMD GPUs, faulty drivers, a machine that was suspended",
+    ),
+    ReasonCode.WITNESS_DISAGREES: ReasonText(
+        title="counter and power tell different energies",
+        meaning="The energy counter and the integral of power over the same window differ by more "
+        "than 10 % and what sampling leaves open.",
+        harm="One of the two is wrong, and nothing says which. A counter that sees only part of "
+        "the time does this, and so does a power reading that hangs.",
+        remedy=(
+            "See `evidence` in the result: `witness_j`, `disagreement`, `samples`, `missed`.",
+            "Prove the GPU with `python benchmarks/gpu_truth.py`: it tells whether the counter "
+            "sees everything.",
+        ),
+        raised_by=("nvml", "amdsmi"),
+        frequency=Frequency.RARE,
+        where="faulty sensors",
+    ),
+    ReasonCode.SAMPLES_MISSING: ReasonText(
+        title="too few readings to tell the energy",
+        meaning="The sensor was not read at an end of the window, or power was unread for over 1 s "
+        "where it is all there is.",
+        harm="What happened meanwhile is not known.",
+        remedy=("Free a CPU core for the reading thread; measure again.",),
+        raised_by=("nvml", "rapl", "amdsmi"),
+        frequency=Frequency.RARE,
+        where="machines that are out of CPU or memory",
+    ),
+    ReasonCode.SAMPLE_GAP: ReasonText(
+        title="nothing was read for over 1 s",
+        meaning="The counter's ends are sound, but in between nothing was read for over a second.",
+        harm="The counter kept counting. But a reset or a fault in the gap would not have been "
+        "seen.",
+        remedy=("Free a CPU core for the reading thread.",),
+        raised_by=("nvml", "amdsmi"),
+        frequency=Frequency.SOMETIMES,
+        where="machines whose cores are all busy",
+    ),
+    ReasonCode.MIG_SHARED: ReasonText(
+        title="the GPU is divided; the joules are those of all slices",
+        meaning="The GPU is in MIG mode. Power and energy exist for the whole GPU only; every "
+        "slice repeats them.",
+        harm="Work on the other slices is in the number. Adding up slices multiplies it.",
+        remedy=(
+            "Measure while the other slices are idle.",
+            "Or measure on a GPU without MIG.",
+        ),
+        raised_by=("nvml",),
+        frequency=Frequency.SOMETIMES,
+        where="clusters that divide A100, H100 and newer",
+    ),
+}

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+import llenergymeasure
+from llenergymeasure.config.registry import registered
+from llenergymeasure.constants import ENERGY_BACKENDS_GROUP
+from llenergymeasure.domain.reason_texts import REASON_TEXTS
+from llenergymeasure.domain.reason_texts.record import RUN, TOTAL
+from llenergymeasure.domain.validity import (
+    Reason,
+    ReasonCode,
+    Severity,
+    ValidityStatus,
+    judge,
+    severity,
+)
+
+ROOT = Path(__file__).resolve().parents[3]
+SOURCES = Path(llenergymeasure.__file__).parent
+STATUS_OF = {
+    Severity.NOTE: ValidityStatus.VALID,
+    Severity.DEGRADED: ValidityStatus.DEGRADED,
+    Severity.INVALID: ValidityStatus.INVALID,
+}
+
+
+def raised() -> dict[str, set[str]]:
+    """The names of codes that the code itself uses, with the files; texts do not count."""
+    found: dict[str, set[str]] = {}
+    for file in SOURCES.rglob("*.py"):
+        if SOURCES / "domain" in file.parents:
+            continue
+        for name in re.findall(r"\bReasonCode\.([A-Z_]+)\b", file.read_text(encoding="utf-8")):
+            found.setdefault(name, set()).add(file.name)
+    return found
+
+
+def test_every_code_has_a_text_and_no_text_is_without_a_code() -> None:
+    assert set(REASON_TEXTS) == set(ReasonCode)
+
+
+@pytest.mark.parametrize("code", ReasonCode)
+def test_every_code_is_raised_somewhere(code: ReasonCode) -> None:
+    assert code.name in raised(), f"nothing raises {code}: raise it or take it away"
+
+
+@pytest.mark.parametrize("code", ReasonCode)
+def test_a_severity_is_what_the_verdict_makes_of_it(code: ReasonCode) -> None:
+    assert judge([Reason(code=code, detail="x")]).status is STATUS_OF[severity(code)]
+
+
+@pytest.mark.parametrize("code", ReasonCode)
+def test_a_text_is_whole_and_in_sentences(code: ReasonCode) -> None:
+    text = REASON_TEXTS[code]
+    assert not text.title.endswith(".")
+    for paragraph in (text.meaning, text.harm, *text.remedy):
+        prose, *commands = paragraph.split("\n")
+        assert prose.endswith(":" if commands else ".")
+        assert prose.count("`") % 2 == 0
+        assert all(commands)
+    assert text.remedy
+    assert set(text.raised_by) <= {*registered(ENERGY_BACKENDS_GROUP), RUN, TOTAL}
+
+
+def test_the_pages_are_those_of_the_codes() -> None:
+    generated = runpy.run_path(str(ROOT / "scripts" / "generate_docs.py"))["generated"]()
+    folder = ROOT / "docs" / "reasons"
+    pages = {path: text for path, text in generated.items() if path.parent == folder}
+    assert {path.stem for path in pages} == {*ReasonCode, "index"}
+    assert set(folder.iterdir()) == set(pages)
+    for path, text in pages.items():
+        assert path.read_text(encoding="utf-8") == text
