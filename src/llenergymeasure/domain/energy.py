@@ -6,6 +6,7 @@ None: losing a sensor must not make a run look better.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
@@ -13,6 +14,8 @@ from enum import StrEnum
 from llenergymeasure.domain.base import Record
 from llenergymeasure.domain.conditions import DeviceConditions
 from llenergymeasure.domain.validity import Reason
+
+_NUMBER = re.compile(r":[0-9]+$", re.ASCII)
 
 
 class EnergyMethod(StrEnum):
@@ -64,12 +67,15 @@ class CrossCheck(Record):
         source: Name of the energy backend.
         joules: J, or None with ``reason``.
         disagreement: (joules - value) / value; None without two numbers.
+        covers: Names of the domains whose sum ``joules`` is, where the source does not tell them
+            apart; the value is then their sum too. Empty: this domain alone.
     """
 
     source: str
     joules: float | None
     disagreement: float | None = None
     reason: str | None = None
+    covers: tuple[str, ...] = ()
 
 
 class Evidence(Record):
@@ -123,6 +129,8 @@ class DomainReading(Record):
         source: Name of the energy backend that read it.
         counted: False for a domain that contains others (psys holds the packages): it is shown
             and never added up.
+        instead_of: Why better sources that were asked first could not read it here. They speak
+            for another source, not against this number.
     """
 
     name: str
@@ -140,6 +148,12 @@ class DomainReading(Record):
     findings: tuple[Reason, ...] = ()
     source: str | None = None
     counted: bool = True
+    instead_of: tuple[Reason, ...] = ()
+
+
+def domain_kind(name: str) -> str:
+    """What a domain is of, without its number: ``gpu`` for ``gpu:0``."""
+    return _NUMBER.sub("", name)
 
 
 class EnergyReading(Record):

@@ -7,20 +7,18 @@ losing a sensor must not make a run look better.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
-from llenergymeasure.domain.energy import DomainReading, EnergyScope
+from llenergymeasure.domain.energy import DomainReading, EnergyScope, domain_kind
 from llenergymeasure.domain.experiment import RawProcessResult
 
 Place = tuple[str, ...]
 _Key = tuple[int, EnergyScope, str]
-_NUMBERED = re.compile(r":[0-9]+$", re.ASCII)
 
 
 def kind(domain: DomainReading) -> str:
-    """What a domain is of, without its number: ``gpu`` for ``gpu:0``."""
-    return _NUMBERED.sub("", domain.name)
+    """What a domain is of (see ``domain_kind``)."""
+    return domain_kind(domain.name)
 
 
 def counted_domains(
