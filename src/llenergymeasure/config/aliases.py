@@ -22,6 +22,8 @@ ALIASES: dict[KeyPath, KeyPath] = {
     ("num_input_prompts",): ("num_prompts",),
     ("num_samples",): ("num_prompts",),
     ("cycles",): ("num_cycles",),
+    ("baseline", "duration_sec"): ("baseline", "duration_s"),
+    ("baseline", "cache_ttl_sec"): ("baseline", "cache_ttl_s"),
 }
 
 
@@ -63,7 +65,7 @@ def canonical(document: Document) -> tuple[Document, list[ConfigWarning]]:
             message = f"the old name of {dotted(new)!r}, which is given too; remove one of them"
             problems.append(Problem(place, dotted(old), message, "renamed"))
             continue
-        _move(data, old, new)
+        data = _moved(data, old, new)
         places = {
             (*new, *p[len(old) :]) if p[: len(old)] == old else p: v for p, v in places.items()
         }
@@ -83,7 +85,9 @@ def _has(data: Any, path: KeyPath) -> bool:
     return True
 
 
-def _move(data: dict[str, Any], old: KeyPath, new: KeyPath) -> None:
-    # All aliases stand at the top level; a nested one would need copies of the mappings between.
-    (old_key,), (new_key,) = old, new
-    data[str(new_key)] = data.pop(str(old_key))
+def _moved(data: dict[str, Any], old: KeyPath, new: KeyPath) -> dict[str, Any]:
+    """``data`` with a key renamed; both names stand in the same section, which is copied."""
+    if len(old) > 1:
+        section = str(old[0])
+        return {**data, section: _moved(data[section], old[1:], new[1:])}
+    return {str(new[0]) if key == old[0] else key: value for key, value in data.items()}

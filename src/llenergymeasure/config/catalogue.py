@@ -108,8 +108,6 @@ _BODY = [
     "  preset: deterministic      # greedy",
     "",
     "num_cycles: 3                # the same workload three times, for the spread",
-    "warmup:",
-    "  prompts: 4",
     "",
     "pytorch:",
     "  batch_size: 4",

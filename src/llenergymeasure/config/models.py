@@ -19,6 +19,8 @@ from llenergymeasure.config.backend_spec import BackendOptions
 from llenergymeasure.config.energy_choice import AUTO, EnergyChoice, names_of
 from llenergymeasure.config.prompt_models import PromptsConfig as PromptsConfig
 from llenergymeasure.config.prompt_models import check_prompts, with_synthetic_lengths
+from llenergymeasure.config.protocol import BaselineConfig as BaselineConfig
+from llenergymeasure.config.protocol import WarmupConfig as WarmupConfig
 from llenergymeasure.config.registry import auto_energy_backends, energy_backend, inference_backend
 
 DecoderPreset = Literal["deterministic", "standard", "creative", "factual"]
@@ -58,12 +60,6 @@ class DecoderConfig(_Section):
     def greedy(self) -> bool:
         """Whether the most likely token is always taken."""
         return not self.do_sample or self.temperature == 0
-
-
-class WarmupConfig(_Section):
-    """What runs before the measured window."""
-
-    prompts: int = Field(4, ge=0, le=10_000, description="Warm-up requests; 0 is none.")
 
 
 class EnergyConfig(_Section):
@@ -119,6 +115,13 @@ class ExperimentConfig(_Section):
     min_output_tokens: int = Field(0, ge=0, description="Generated tokens at least.")
     decoder: DecoderConfig = Field(default_factory=DecoderConfig)
     num_cycles: int = Field(1, ge=1, le=1000, description="Times the workload is measured.")
+    min_duration_s: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="A measured window that is shorter makes the result invalid.",
+    )
+    baseline: BaselineConfig = Field(default_factory=BaselineConfig)
     warmup: WarmupConfig = Field(default_factory=WarmupConfig)
     energy: EnergyConfig = Field(default_factory=EnergyConfig)
     io: IOConfig = Field(default_factory=IOConfig)

@@ -22,17 +22,20 @@ PRESETS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
             "max_output_tokens": 32,
             "decoder": _GREEDY,
             "warmup": {"prompts": 2},
+            "baseline": {"enabled": False},
         },
     ),
     "benchmark": (
-        "numbers for a paper: greedy, five cycles, a warm-up",
+        "numbers for a paper: greedy, five cycles of 10 s or more, a minute of idle power",
         {
             "max_input_tokens": 1024,
             "max_output_tokens": 128,
             "min_output_tokens": 128,
             "num_cycles": 5,
             "decoder": _GREEDY,
-            "warmup": {"prompts": 16},
+            "min_duration_s": 10.0,
+            "warmup": {"max_prompts": 100, "max_duration_s": 300.0},
+            "baseline": {"duration_s": 60.0},
         },
     ),
     "throughput": (
@@ -42,7 +45,6 @@ PRESETS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
             "max_input_tokens": 512,
             "max_output_tokens": 256,
             "decoder": _GREEDY,
-            "warmup": {"prompts": 32},
             "pytorch": {"batch_size": 32},
         },
     ),
@@ -51,7 +53,6 @@ PRESETS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         {
             "backend": "pytorch",
             "dtype": "auto",
-            "warmup": {"prompts": 16},
             "pytorch": {"batch_size": 16},
         },
     ),

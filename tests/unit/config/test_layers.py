@@ -164,6 +164,28 @@ def test_old_names_work_and_say_so(old: str, new: str, value: object) -> None:
         from_mapping({**data, old: value, new: value})
 
 
+@pytest.mark.parametrize(
+    ("old", "new"), [("duration_sec", "duration_s"), ("cache_ttl_sec", "cache_ttl_s")]
+)
+def test_old_names_in_a_section_work_too(tmp_path: Path, old: str, new: str) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(f"config_name: a\nmodel_name: m\nbaseline:\n  level: loaded\n  {old}: 70\n")
+    loaded = load(path)
+    assert getattr(loaded.config.baseline, new) == 70
+    assert loaded.config.baseline.level == "loaded"
+    assert loaded.provenance[f"baseline.{new}"]["place"] == f"{path}:5"
+    (warning,) = loaded.warnings
+    assert (warning.key, warning.code) == (f"baseline.{old}", "renamed")
+    path.write_text(f"config_name: a\nmodel_name: m\nbaseline: {{{old}: 70, {new}: 80}}\n")
+    with pytest.raises(InvalidConfigError, match=f"baseline.{old}: the old name of"):
+        load(path)
+
+
+def test_a_section_that_is_none_has_no_old_names() -> None:
+    with pytest.raises(InvalidConfigError, match="baseline: found 3, must be a mapping"):
+        from_mapping({"config_name": "a", "model_name": "m", "baseline": 3})
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_is_valid(name: str) -> None:
     data = {"config_name": "a", "model_name": "m", **PRESETS[name][1]}
