@@ -8,6 +8,7 @@
  *   counter_ms, counter_phase_ms   when the energy counter steps
  *   power_ms, power_phase_ms       when power is updated
  *   ripple     W, noise of the power reading alone; the energy has none
+ *   part_time  ms; counter and power see only the last so many of each counter_ms
  *   gain       factor of both sensors
  *   base       J on the counter at time 0
  *   no_counter, no_instant, no_power   1: NOT_SUPPORTED
@@ -27,13 +28,13 @@
 
 enum { OK = 0, UNINITIALIZED = 1, BAD_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6,
        DRIVER_NOT_LOADED = 9, GPU_IS_LOST = 15 };
-enum { MAX_GPUS = 16, INSTANT = 186, MIG_OFFSET = 100 };
+enum { MAX_GPUS = 16, AVERAGE = 185, INSTANT = 186, MIG_OFFSET = 100 };
 
 typedef struct {
     char curve[16], uuid[80], name[64], pci[32];
     double low, high, period, offset, duty;
     double counter_ms, counter_phase_ms, power_ms, power_phase_ms, average_ms;
-    double ripple, gain, base;
+    double ripple, gain, base, part_time, since;
     double no_counter, no_instant, no_power, mig, arch;
     double reset_at, backwards_at, freeze_at, lost_at, power_frozen_at;
 } Gpu;
@@ -45,7 +46,7 @@ static int users;
 static const struct { const char *key; size_t at; } NUMBERS[] = {
 #define N(field) {#field, offsetof(Gpu, field)}
     N(low), N(high), N(period), N(offset), N(duty), N(counter_ms), N(counter_phase_ms),
-    N(power_ms), N(power_phase_ms), N(average_ms), N(ripple), N(gain), N(base), N(no_counter),
+    N(power_ms), N(power_phase_ms), N(average_ms), N(ripple), N(gain), N(base), N(part_time), N(no_counter),
     N(no_instant), N(no_power), N(mig), N(arch), N(reset_at), N(backwards_at), N(freeze_at),
     N(lost_at), N(power_frozen_at),
 };
@@ -112,13 +113,23 @@ static double shown_power_w(const Gpu *g, double t, double average_ms) {
     return p > 0 ? p : 0;
 }
 
+/* What the counter rose by between two times. */
+static double seen_j(const Gpu *g, double start, double at) {
+    double every = g->counter_ms / 1e3, part = g->part_time / 1e3, j = 0;
+    if (part <= 0) return energy_j(g, at) - energy_j(g, start);
+    if (start < g->since) start = g->since;
+    for (double t = at; t > start + every / 2; t -= every)
+        j += (energy_j(g, t) - energy_j(g, t - part)) * every / part;
+    return j;
+}
+
 static double shown_counter_j(const Gpu *g, double t) {
     double start = 0;
     if (t >= g->freeze_at) t = g->freeze_at;
     double at = last_update(t, g->counter_ms, g->counter_phase_ms);
     double j = g->base;
     if (at >= g->reset_at) { start = g->reset_at; j = 0; }
-    j += g->gain * (energy_j(g, at) - energy_j(g, start));
+    j += g->gain * seen_j(g, start, at);
     return at >= g->backwards_at ? j - 50.0 : j;
 }
 
@@ -133,6 +144,7 @@ static void defaults(Gpu *g, unsigned i) {
     g->low = 80; g->high = 350; g->period = 1; g->duty = 0.5;
     g->counter_ms = 100; g->power_ms = 20; g->gain = 1; g->base = 1e6; g->average_ms = 1000;
     g->arch = 9;
+    g->since = now();
     g->reset_at = g->backwards_at = g->freeze_at = g->lost_at = g->power_frozen_at = INFINITY;
 }
 
@@ -267,10 +279,11 @@ int nvmlDeviceGetFieldValues(Handle h, int n, Field *fields) {
     GET(h, g);
     for (int i = 0; i < n; i++) {
         fields[i].result = NOT_SUPPORTED;
-        if (fields[i].id != INSTANT || fields[i].scope != 0 || g->no_instant) continue;
+        if (fields[i].scope != 0 || g->no_instant) continue;
+        if (fields[i].id != INSTANT && fields[i].id != AVERAGE) continue;
         fields[i].result = OK;
         fields[i].type = 1;
-        fields[i].value.u = (unsigned)(shown_power_w(g, now(), 0) * 1e3);
+        fields[i].value.u = (unsigned)(shown_power_w(g, now(), fields[i].id == AVERAGE ? g->average_ms : g->part_time) * 1e3);
     }
     return OK;
 }
