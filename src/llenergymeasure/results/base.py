@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from llenergymeasure.domain.experiment import AggregatedResult, RawProcessResult
+from llenergymeasure.domain.samples import SampleSeries
 from llenergymeasure.domain.trace import RequestTrace
 from llenergymeasure.exceptions import StorageError, UnknownExperimentError
 
@@ -19,9 +20,16 @@ class Repository(ABC):
 
     @abstractmethod
     def save_raw(
-        self, result: RawProcessResult, traces: Sequence[RequestTrace], *, cycles_planned: int
+        self,
+        result: RawProcessResult,
+        traces: Sequence[RequestTrace],
+        *,
+        cycles_planned: int,
+        series: Sequence[SampleSeries] = (),
     ) -> None:
         """Store one process and cycle; ``cycles_planned`` decides the layout.
+
+        A series without a finite value is left out.
 
         Raises:
             StorageError: It cannot be written, or is there already: finished work is not
@@ -43,6 +51,14 @@ class Repository(ABC):
 
         Raises:
             StorageError: They are not stored, or damaged.
+        """
+
+    @abstractmethod
+    def load_series(self, result: RawProcessResult) -> list[SampleSeries]:
+        """What was sampled during one stored result, in the order it was saved; empty if nothing.
+
+        Raises:
+            StorageError: It was saved, and is damaged or gone.
         """
 
     @abstractmethod

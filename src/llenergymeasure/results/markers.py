@@ -26,6 +26,7 @@ class CompletionMarker(Record):
     Attributes:
         sha256: Of ``process_N.json``.
         requests_sha256: Of ``requests_N.parquet``.
+        timeseries_sha256: Of ``timeseries_N.parquet``; None without one.
     """
 
     schema_version: int = RESULT_SCHEMA_VERSION
@@ -33,6 +34,7 @@ class CompletionMarker(Record):
     cycle: int
     sha256: str
     requests_sha256: str
+    timeseries_sha256: str | None = None
     created_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
 
 
@@ -51,13 +53,22 @@ def requests_path(folder: Path, process_index: int) -> Path:
     return folder / f"requests_{process_index}.parquet"
 
 
-def write_marker(folder: Path, cycle: int, process_index: int, result: bytes) -> None:
-    """Vouch for the files of one process as they are on disk now."""
+def timeseries_path(folder: Path, process_index: int) -> Path:
+    """Where the samples of one process lie."""
+    return folder / f"timeseries_{process_index}.parquet"
+
+
+def write_marker(
+    folder: Path, cycle: int, process_index: int, result: bytes, *, sampled: bool = False
+) -> None:
+    """Vouch for the files of one process as they are on disk now; samples only if ``sampled``."""
+    samples = timeseries_path(folder, process_index).read_bytes() if sampled else None
     marker = CompletionMarker(
         process_index=process_index,
         cycle=cycle,
         sha256=_sha256(result),
         requests_sha256=_sha256(requests_path(folder, process_index).read_bytes()),
+        timeseries_sha256=None if samples is None else _sha256(samples),
     )
     write_text(marker_path(folder, process_index), marker.model_dump_json(indent=2))
 
@@ -71,28 +82,54 @@ def marked(folder: Path) -> Iterator[int]:
 
 
 def whole_content(folder: Path, process_index: int) -> bytes | None:
-    """The bytes of ``process_N.json`` if its marker fits both files; else None.
+    """The bytes of ``process_N.json`` if its marker fits it and its requests; else None.
+
+    Samples are not looked at: they may be large, and a result is whole without them.
 
     Raises:
         StorageError: A file is there and may not be read.
         SchemaVersionError: A newer version wrote the marker.
     """
-    path = marker_path(folder, process_index)
-    written = _read(path)
+    marker = _marker(folder, process_index)
     content = _read(result_path(folder, process_index))
     requests = _read(requests_path(folder, process_index))
-    if written is None or content is None or requests is None:
+    if marker is None or content is None or requests is None:
+        return None
+    fits = marker.process_index == process_index
+    fits = fits and marker.sha256 == _sha256(content)
+    return content if fits and marker.requests_sha256 == _sha256(requests) else None
+
+
+def whole_samples(path: Path, process_index: int) -> bytes:
+    """The bytes of the samples at ``path``, for which the marker beside them must vouch.
+
+    Raises:
+        StorageError: They are not there, may not be read, or are not those that were saved.
+        SchemaVersionError: A newer version wrote the marker.
+    """
+    content = _read(path)
+    if content is None:
+        raise StorageError(f"{path} is not there any more", hint="restore it from a copy")
+    marker = _marker(path.parent, process_index)
+    if marker is None or marker.timeseries_sha256 != _sha256(content):
+        raise StorageError(
+            f"{path} is not what was saved there", hint="restore it from a copy, or measure again"
+        )
+    return content
+
+
+def _marker(folder: Path, process_index: int) -> CompletionMarker | None:
+    path = marker_path(folder, process_index)
+    written = _read(path)
+    if written is None:
         return None
     try:
-        marker = parsed(CompletionMarker, written, path, MARKER_MIGRATIONS)
+        return parsed(CompletionMarker, written, path, MARKER_MIGRATIONS)
     except SchemaVersionError:
         raise
     except StorageError:
         # A torn marker vouches for nothing.
         return None
-    fits = marker.process_index == process_index
-    fits = fits and marker.sha256 == _sha256(content)
-    return content if fits and marker.requests_sha256 == _sha256(requests) else None
 
 
 def _read(path: Path) -> bytes | None:

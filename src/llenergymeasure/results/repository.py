@@ -1,8 +1,9 @@
 """Where results lie.
 
     raw/<id>/requests_N.parquet     the requests of one process (several cycles: in cycle_C/)
+    raw/<id>/timeseries_N.parquet   what the energy source sampled, if it did
     raw/<id>/process_N.json         its result
-    raw/<id>/.completed_N           written last; holds the SHA-256 of both
+    raw/<id>/.completed_N           written last; holds the SHA-256 of all of them
     aggregated/<id>.json
 
 A result counts only with a marker that fits it, so a torn or edited file is never taken for one.
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from llenergymeasure.domain.experiment import AggregatedResult, RawProcessResult
+from llenergymeasure.domain.samples import SampleSeries
 from llenergymeasure.domain.trace import RequestTrace
 from llenergymeasure.durable import write_bytes, write_text
 from llenergymeasure.exceptions import StorageError
@@ -24,18 +26,22 @@ from llenergymeasure.results.markers import (
     marked,
     requests_path,
     result_path,
+    timeseries_path,
     whole_content,
+    whole_samples,
     write_marker,
 )
 from llenergymeasure.results.migrations import AGGREGATED_MIGRATIONS, RAW_MIGRATIONS, parsed
 from llenergymeasure.results.requests_table import read_requests, write_requests
+from llenergymeasure.results.timeseries import parse_series, write_series
 from llenergymeasure.security import contained, is_safe_id, safe_id
 
 __all__ = ["FileSystemRepository", "Repository"]
 
 _CYCLE: Final = re.compile(r"cycle_([1-9][0-9]*)", re.ASCII)
 _OWN_FILE: Final = re.compile(
-    r"(?:process_[0-9]+\.json|requests_[0-9]+\.parquet|\.completed_[0-9]+)", re.ASCII
+    r"(?:process_[0-9]+\.json|(?:requests|timeseries)_[0-9]+\.parquet|\.completed_[0-9]+)",
+    re.ASCII,
 )
 
 
@@ -50,7 +56,12 @@ class FileSystemRepository(Repository):
         return contained(self._base, "raw", safe_id(experiment_id))
 
     def save_raw(
-        self, result: RawProcessResult, traces: Sequence[RequestTrace], *, cycles_planned: int
+        self,
+        result: RawProcessResult,
+        traces: Sequence[RequestTrace],
+        *,
+        cycles_planned: int,
+        series: Sequence[SampleSeries] = (),
     ) -> None:
         """See ``Repository``."""
         folder = self.raw_dir(result.experiment_id)
@@ -61,10 +72,15 @@ class FileSystemRepository(Repository):
             raise already_saved(result)
         requests = requests_path(folder, index)
         write_requests(requests, traces, cycle=result.cycle, process_index=index)
-        name = requests.relative_to(self._base / "raw").as_posix()
-        content = result.model_copy(update={"requests_file": name}).model_dump_json(indent=2)
+        samples = timeseries_path(folder, index)
+        sampled = write_series(samples, series, result)
+        names = {
+            "requests_file": self._name(requests),
+            "timeseries_file": self._name(samples) if sampled else None,
+        }
+        content = result.model_copy(update=names).model_dump_json(indent=2)
         write_bytes(result_path(folder, index), content.encode())
-        write_marker(folder, result.cycle, index, content.encode())
+        write_marker(folder, result.cycle, index, content.encode(), sampled=sampled)
 
     def load_raw(self, experiment_id: str) -> list[RawProcessResult]:
         """See ``Repository``."""
@@ -92,6 +108,13 @@ class FileSystemRepository(Repository):
         if result.requests_file is None:
             raise StorageError(f"a result of {result.experiment_id} names no requests file")
         return read_requests(contained(self._base / "raw", result.requests_file))
+
+    def load_series(self, result: RawProcessResult) -> list[SampleSeries]:
+        """See ``Repository``."""
+        if result.timeseries_file is None:
+            return []
+        path = contained(self._base / "raw", result.timeseries_file)
+        return parse_series(whole_samples(path, result.process_index), path)
 
     def discard_cycle(self, experiment_id: str, cycle: int) -> None:
         """See ``Repository``. Logs, contexts and whatever else lies there stay."""
@@ -131,6 +154,10 @@ class FileSystemRepository(Repository):
             name = _CYCLE.fullmatch(path.name)
             if name and path.is_dir():
                 yield path, int(name[1])
+
+    def _name(self, path: Path) -> str:
+        """How a result calls a file beside it: from the folder of all raw files on."""
+        return path.relative_to(self._base / "raw").as_posix()
 
     def _aggregated_path(self, experiment_id: str) -> Path:
         return contained(self._base, "aggregated", f"{safe_id(experiment_id)}.json")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from records import EXPERIMENT, START, raw, trace
 
 from llenergymeasure.domain.experiment import AggregatedResult, RawProcessResult
+from llenergymeasure.domain.samples import SampleSeries
 from llenergymeasure.exceptions import ConfigurationError, StorageError, UnknownExperimentError
 from llenergymeasure.results.aggregation import aggregate
 from llenergymeasure.results.base import Repository
@@ -37,9 +41,13 @@ def aggregated(experiment_id: str = EXPERIMENT, config_name: str = "test") -> Ag
 
 
 def stored(result: RawProcessResult) -> RawProcessResult:
-    """Without the one field that the store fills in."""
+    """Without the fields that the store fills in."""
     assert result.requests_file is not None
-    return result.model_copy(update={"requests_file": None})
+    return result.model_copy(update={"requests_file": None, "timeseries_file": None})
+
+
+def plain(series: Iterable[SampleSeries]) -> list[tuple[str, str, list[int], list[float]]]:
+    return [(s.device, s.quantity, list(s.times_ns), list(s.values)) for s in series]
 
 
 def test_a_result_comes_back_with_its_requests(store: Repository) -> None:
@@ -55,6 +63,55 @@ def test_a_result_comes_back_with_its_requests(store: Repository) -> None:
     assert store.load_traces(loaded) == traces
     assert store.has_raw(EXPERIMENT)
     assert store.completed_cycles(EXPERIMENT) == {1}
+
+
+def test_samples_come_back_series_by_series(store: Repository) -> None:
+    series = [
+        SampleSeries("gpu:1", "power_w", [5, 2**62], [1.5, -0.0]),
+        SampleSeries("gpu:0", "power_w", array("q", [7]), np.array([3.25])),
+        SampleSeries("gpu:1", "energy_j", range(3), (0.0, 1e-300, 1e300)),
+        SampleSeries("gpu:2", "power_w", [], []),
+    ]
+    store.save_raw(raw(2), [], cycles_planned=2, series=series)
+    store.save_raw(raw(1), [], cycles_planned=2)
+    without, loaded = store.load_raw(EXPERIMENT)
+    assert plain(store.load_series(loaded)) == plain(series[:3])
+    assert loaded.timeseries_file == f"{EXPERIMENT}/cycle_2/timeseries_0.parquet"
+    assert without.timeseries_file is None
+    assert store.load_series(without) == []
+
+
+def test_samples_that_are_no_numbers_cost_no_result(
+    store: Repository, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = [
+        SampleSeries("gpu", "lengths_differ", [1, 2, 3], [1.0]),
+        SampleSeries("gpu", "no_numbers", [1], ["x"]),  # type: ignore[list-item]
+        SampleSeries("gpu", "out_of_range", [2**70], [1.0]),
+        SampleSeries("gpu", "nothing", [1, 2], [float("nan"), float("inf")]),
+        SampleSeries("gpu", "holes", [1, 2, 3], [1.0, float("nan"), 3.0]),
+    ]
+    store.save_raw(raw(), [], cycles_planned=1, series=broken)
+    (loaded,) = store.load_raw(EXPERIMENT)
+    assert plain(store.load_series(loaded)) == [("gpu", "holes", [1, 3], [1.0, 3.0])]
+    assert len(caplog.messages) == 3
+
+
+def test_only_broken_samples_are_none(store: Repository) -> None:
+    broken = [SampleSeries("gpu", "power_w", [1], [float("nan")])]
+    store.save_raw(raw(), [], cycles_planned=1, series=broken)
+    (loaded,) = store.load_raw(EXPERIMENT)
+    assert loaded.timeseries_file is None
+    assert store.load_series(loaded) == []
+
+
+def test_samples_of_a_discarded_cycle_are_gone(store: Repository, tmp_path: Path) -> None:
+    store.save_raw(raw(), [], cycles_planned=1, series=[SampleSeries("a", "b", [1], [2.0])])
+    (loaded,) = store.load_raw(EXPERIMENT)
+    store.discard_cycle(EXPERIMENT, 1)
+    with pytest.raises(StorageError):
+        store.load_series(loaded)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_no_requests_are_stored_as_none(store: Repository) -> None:
