@@ -213,8 +213,9 @@ CODECARBON = EnergyBackendSpec(
     target=f"{_ENERGY}.codecarbon:CodeCarbonBackend",
     options=CodeCarbonConfig,
     requires=("codecarbon",),
-    description="CodeCarbon, offline: counters where it finds them, else estimates.",
+    description="CodeCarbon, offline: counters where it finds them, else estimates; emissions.",
     install_hint=_REINSTALL,
+    kinds=("cpu", "ram", "gpu"),
     auto_rank=50,
 )
 
@@ -226,6 +227,7 @@ NVML = EnergyBackendSpec(
     description="NVIDIA GPUs by their energy counter, checked against power; nothing else.",
     install_hint=_REINSTALL,
     scope="device",
+    kinds=("gpu",),
 )
 
 REPLAY = EnergyBackendSpec(

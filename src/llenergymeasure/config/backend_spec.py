@@ -80,8 +80,12 @@ class EnergyBackendSpec(ComponentSpec):
 
     Attributes:
         scope: What its readings cover.
-        auto_rank: Place in the order that ``energy.backend: auto`` tries; None is never tried.
+        kinds: What it reads (``gpu``, ``cpu``, ``ram``, ...): that is what is missing among several
+            sources when this one cannot be set up.
+        auto_rank: Place in the order of preference of ``energy.backend: auto``; None is not part
+            of it.
     """
 
     scope: Literal["device", "machine"] = "machine"
+    kinds: tuple[str, ...] = ()
     auto_rank: int | None = None

@@ -15,6 +15,12 @@ from pydantic import BeforeValidator
 AUTO: Final = "auto"
 NONE: Final = "none"
 
+_ALONE = {
+    AUTO: "it takes every source that is worth it",
+    NONE: "it means that no source is read",
+    "replay": "recorded joules do not add up with measured ones",
+}
+
 EnergyNames = str | tuple[str, ...]
 
 
@@ -53,10 +59,9 @@ def _checked(value: object) -> object:
 
 
 def _check_list(names: list[str]) -> None:
-    if AUTO in names:
-        raise ValueError(f"'{AUTO}' stands alone: it takes every source that is worth it")
-    if NONE in names:
-        raise ValueError(f"'{NONE}' stands alone: it means that no source is read")
+    for name in names:
+        if name in _ALONE:
+            raise ValueError(f"{name!r} stands alone: {_ALONE[name]}")
     twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
     if twice is not None:
         raise ValueError(f"{twice!r} stands in the list twice")

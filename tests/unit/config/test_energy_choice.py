@@ -63,6 +63,7 @@ def test_a_list_survives_the_saved_context() -> None:
         ("backend: nvml,nvlm", "did you mean 'nvml'?"),
         ("backend: [nvml, auto]", "c.yaml:4: energy.backend: 'auto' stands alone"),
         ("backend: [none, nvml]", "c.yaml:4: energy.backend: 'none' stands alone"),
+        ("backend: [replay, nvml]", "c.yaml:4: energy.backend: 'replay' stands alone"),
         ("backend: [nvml, nvml]", "c.yaml:4: energy.backend: 'nvml' stands in the list twice"),
         ("backend: []", "c.yaml:4: energy.backend: a name is empty"),
         ("backend: ''", "c.yaml:4: energy.backend: a name is empty"),
