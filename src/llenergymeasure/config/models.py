@@ -77,6 +77,25 @@ class EnergyConfig(_Section):
         return section if isinstance(section, BackendOptions) else energy_backend(name).options()
 
 
+class TimeseriesConfig(_Section):
+    """What an energy source samples within the window, as a file beside the raw result."""
+
+    enabled: bool = Field(True, description="false: no time series, whatever save says.")
+    save: bool = Field(True, description="Keep the samples as Parquet beside each raw result.")
+    sample_interval_ms: float = Field(
+        100.0,
+        ge=50,
+        le=5000,
+        allow_inf_nan=False,
+        description="Milliseconds between two samples; a sensor may be slower.",
+    )
+
+    @property
+    def kept(self) -> bool:
+        """Whether a time series is kept."""
+        return self.enabled and self.save
+
+
 class IOConfig(_Section):
     """Where results go."""
 
@@ -124,6 +143,7 @@ class ExperimentConfig(_Section):
     baseline: BaselineConfig = Field(default_factory=BaselineConfig)
     warmup: WarmupConfig = Field(default_factory=WarmupConfig)
     energy: EnergyConfig = Field(default_factory=EnergyConfig)
+    timeseries: TimeseriesConfig = Field(default_factory=TimeseriesConfig)
     io: IOConfig = Field(default_factory=IOConfig)
     extra_metadata: dict[str, str | int | float | bool | None] = Field(
         default_factory=dict, description="Labels of your own, stored and exported with the result."

@@ -28,7 +28,6 @@ NOT_OFFERED: Final[dict[str, str]] = {
     "tensorrt": _NATIVE,
     "baseline.sample_interval_ms": "idle power is read by the run's own energy source, at its own "
     "rate; energy.nvml.interval_ms and its like set that",
-    "timeseries": f"{_LATER}; no power samples are kept",
     "pytorch.batching_strategy": f"{_LATER}; batches are static, in the order of the prompts",
     "pytorch.max_tokens_per_batch": f"{_LATER}; batches are static, set pytorch.batch_size",
     "pytorch.num_processes": f"{_LATER}; one process runs",

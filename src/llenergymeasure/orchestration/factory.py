@@ -20,7 +20,7 @@ from llenergymeasure.config.registry import (
 )
 from llenergymeasure.config.runtime_env import Rank
 from llenergymeasure.config.translate import problems_of
-from llenergymeasure.core.energy_backends.base import EnergyBackend
+from llenergymeasure.core.energy_backends.base import AdjustableSampling, EnergyBackend
 from llenergymeasure.core.inference_backends.protocols import InferenceBackend
 from llenergymeasure.exceptions import BackendError
 
@@ -46,6 +46,8 @@ def create_energy_backend(config: ExperimentConfig, rank: Rank) -> EnergyBackend
     if spec.scope == "machine" and rank.index != 0:
         spec = energy_backend("none")
     backend: EnergyBackend = _target(spec)(config.energy.options_of(spec.name))
+    if config.timeseries.kept and isinstance(backend, AdjustableSampling):
+        backend.sample_every(config.timeseries.sample_interval_ms / 1e3)
     return backend
 
 
