@@ -14,6 +14,7 @@ from pydantic import BeforeValidator
 
 AUTO: Final = "auto"
 NONE: Final = "none"
+ESTIMATE: Final = "estimate"
 
 _ALONE = {
     AUTO: "it takes every source that is worth it",
@@ -46,7 +47,12 @@ def worded(choice: str | Sequence[str]) -> str:
     return ",".join(names_of(choice))
 
 
-def _checked(value: object) -> object:
+def checked(value: object) -> object:
+    """The tidy form of a choice; whether its names are registered is not asked.
+
+    Raises:
+        ValueError: It is no choice, or its names do not go together.
+    """
     choice = tidied(value)
     names = choice if isinstance(choice, tuple) else (choice,)
     if not all(isinstance(name, str) for name in names):
@@ -67,5 +73,5 @@ def _check_list(names: list[str]) -> None:
         raise ValueError(f"{twice!r} stands in the list twice")
 
 
-EnergyChoice = Annotated[EnergyNames, BeforeValidator(_checked)]
+EnergyChoice = Annotated[EnergyNames, BeforeValidator(checked)]
 """The type of the key ``energy.backend``."""

@@ -107,7 +107,7 @@ def usable(group: str) -> dict[str, ComponentSpec]:
 
 
 def auto_energy_backends() -> list[EnergyBackendSpec]:
-    """What ``energy.backend: auto`` tries, best first."""
+    """What ``energy.backend: auto`` takes, as far as it is installed, best first."""
     specs = [s for s in usable(ENERGY_BACKENDS_GROUP).values() if isinstance(s, EnergyBackendSpec)]
     ranked = [(s.auto_rank, s.name, s) for s in specs if s.auto_rank is not None]
     return [spec for _, _, spec in sorted(ranked, key=lambda item: item[:2])]

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import ValidationError
-
 from llenergymeasure.config.backend_detection import missing_requirements
-from llenergymeasure.config.backend_spec import ComponentSpec, EnergyBackendSpec
-from llenergymeasure.config.energy_choice import names_of
+from llenergymeasure.config.backend_spec import (
+    BackendOptions,
+    ComponentSpec,
+    EnergyBackendSpec,
+)
+from llenergymeasure.config.energy_choice import AUTO, ESTIMATE, NONE, checked, names_of
 from llenergymeasure.config.models import ExperimentConfig
-from llenergymeasure.config.problems import InvalidConfigError, Place
 from llenergymeasure.config.registry import (
     auto_energy_backends,
     energy_backend,
     inference_backend,
 )
 from llenergymeasure.config.runtime_env import Rank
-from llenergymeasure.config.translate import problems_of
 from llenergymeasure.core.energy_backends.base import AdjustableSampling, EnergyBackend
+from llenergymeasure.core.energy_backends.composite import CompositeBackend
+from llenergymeasure.core.energy_backends.composite_part import Part
+from llenergymeasure.core.energy_backends.ownership import Leniency
 from llenergymeasure.core.inference_backends.protocols import InferenceBackend
-from llenergymeasure.exceptions import BackendError
+from llenergymeasure.domain.energy import EnergyScope
+from llenergymeasure.exceptions import BackendError, ConfigurationError
+from llenergymeasure.orchestration.energy_options import meter_options
 
 
 def create_inference_backend(config: ExperimentConfig) -> InferenceBackend:
@@ -38,50 +43,85 @@ def create_inference_backend(config: ExperimentConfig) -> InferenceBackend:
 
 
 def create_energy_backend(config: ExperimentConfig, rank: Rank) -> EnergyBackend:
-    """The energy source of this process, not yet prepared.
+    """The energy source of this process, not yet prepared; several sources are one.
 
     A source that bills the whole machine runs on rank 0 only: N processes would bill it N times.
+
+    Raises:
+        BackendError: What a source needs is not installed, or its class cannot be imported.
     """
-    spec = chosen_energy_spec(config)
-    if spec.scope == "machine" and rank.index != 0:
-        spec = energy_backend("none")
-    backend: EnergyBackend = _target(spec)(config.energy.options_of(spec.name))
+    choice = config.energy.backend
+    specs = [
+        spec for spec in energy_specs(choice) if spec.scope == "device" or rank.index == 0
+    ] or [energy_backend(NONE)]
+    options = {spec.name: config.energy.options_of(spec.name) for spec in specs}
+    backend = _energy_source(choice, specs, options)
     if config.timeseries.kept and isinstance(backend, AdjustableSampling):
         backend.sample_every(config.timeseries.sample_interval_ms / 1e3)
     return backend
 
 
-def create_energy_source(name: str, options: Mapping[str, Any]) -> tuple[str, EnergyBackend]:
-    """The energy source ``name`` (``auto``: the best one here) with options given as a mapping.
+def create_energy_source(
+    choice: str | Sequence[str],
+    options: Mapping[str, Any],
+    *,
+    gpus: Sequence[str] | None = None,
+    interval_ms: float | None = None,
+) -> tuple[str, EnergyBackend]:
+    """The name and the energy source of a meter (arguments as in ``meter_options``).
 
     Raises:
-        UnknownBackendError: No such energy backend.
-        InvalidConfigError: The options are wrong.
+        ConfigurationError: There is no such source, or its options are wrong.
         BackendError: What it needs is not installed.
     """
-    spec = energy_spec(name)
+    specs = energy_specs(choice)
+    validated = meter_options(choice, specs, options, gpus=gpus, interval_ms=interval_ms)
+    return energy_label(choice), _energy_source(choice, specs, validated)
+
+
+def energy_specs(choice: str | Sequence[str]) -> list[EnergyBackendSpec]:
+    """The sources that a choice means here, best first; of ``auto`` those that are installed.
+
+    Raises:
+        ConfigurationError: The names do not go together, or one is not registered.
+    """
     try:
-        validated = spec.options.model_validate(dict(options))
-    except ValidationError as error:
-        place = Place(f"options of {spec.name}")
-        raise InvalidConfigError(problems_of(error, spec.options, {}, place, {})) from error
-    backend: EnergyBackend = _target(spec)(validated)
-    return spec.name, backend
+        checked(choice)
+    except ValueError as error:
+        raise ConfigurationError(f"energy backend: {error}") from error
+    names = names_of(choice)
+    if names != (AUTO,):
+        return [energy_backend(name) for name in names]
+    installed = [spec for spec in auto_energy_backends() if not missing_requirements(spec)]
+    return installed or [energy_backend(NONE)]
+
+
+def energy_label(choice: str | Sequence[str]) -> str:
+    """The sources of a choice in a word: ``nvml+rapl``."""
+    return "+".join(spec.name for spec in energy_specs(choice))
 
 
 def chosen_energy_spec(config: ExperimentConfig) -> EnergyBackendSpec:
-    """The spec that ``energy.backend`` names; for ``auto`` the best one that is installed."""
-    return energy_spec(names_of(config.energy.backend)[0])
+    """The best of the sources that ``energy.backend`` means here."""
+    return energy_specs(config.energy.backend)[0]
 
 
-def energy_spec(name: str) -> EnergyBackendSpec:
-    """The spec of an energy backend by its name, ``auto`` included."""
-    if name != "auto":
-        return energy_backend(name)
-    for spec in auto_energy_backends():
-        if not missing_requirements(spec):
-            return spec
-    return energy_backend("none")
+def _energy_source(
+    choice: str | Sequence[str],
+    specs: Sequence[EnergyBackendSpec],
+    options: Mapping[str, BackendOptions],
+) -> EnergyBackend:
+    sources: list[EnergyBackend] = [_target(spec)(options[spec.name]) for spec in specs]
+    if len(sources) == 1:
+        return sources[0]
+    parts = [
+        Part(spec.name, source, EnergyScope(spec.scope), spec.kinds)
+        for spec, source in zip(specs, sources, strict=True)
+    ]
+    automatic = names_of(choice) == (AUTO,)
+    # Who names an estimate beside counters wants it where they may not be read.
+    unreadable = automatic or any(spec.name == ESTIMATE for spec in specs)
+    return CompositeBackend(parts, Leniency(unreadable=unreadable, failed=automatic))
 
 
 def _target(spec: ComponentSpec) -> Any:

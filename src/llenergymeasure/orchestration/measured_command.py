@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from llenergymeasure.config.energy_choice import AUTO
 from llenergymeasure.domain.metrics import EnergyMetrics
 from llenergymeasure.domain.validity import Validity
 from llenergymeasure.orchestration.meter import EnergyMeter
@@ -77,17 +78,22 @@ class CommandCannotRunError(Exception):
 
 
 def measure_command(
-    command: Sequence[str], backend: str = "auto", options: Mapping[str, Any] | None = None
+    command: Sequence[str],
+    backend: str | Sequence[str] = AUTO,
+    options: Mapping[str, Any] | None = None,
+    *,
+    gpus: Sequence[str] | None = None,
+    interval_ms: float | None = None,
 ) -> MeasuredCommand:
-    """Run ``command`` and measure it.
+    """Run ``command`` and measure it (arguments as those of ``EnergyMeter``).
 
     Raises:
         CommandCannotRunError: It is not there, or cannot be executed.
-        UnknownBackendError, InvalidConfigError: The energy backend or its options are wrong.
+        UnknownBackendError, ConfigurationError: The energy backend or its options are wrong.
     """
     _check_runnable(command[0])
     with _signals_held() as mask:
-        meter = EnergyMeter(backend, options)
+        meter = EnergyMeter(backend, options, gpus=gpus, interval_ms=interval_ms)
         try:
             meter.start()
             begin_ns = time.monotonic_ns()

@@ -7,10 +7,11 @@ meter.energy.total_j, meter.energy.headline, meter.validity.status
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
+from llenergymeasure.config.energy_choice import AUTO
 from llenergymeasure.domain.energy import EnergyReading
 from llenergymeasure.domain.metrics import EnergyMetrics
 from llenergymeasure.domain.validity import Reason, Validity, judge
@@ -30,16 +31,30 @@ class EnergyMeter:
     set up does not raise: its reading has no number and says why.
 
     Args:
-        backend: Name of an energy backend (see ``lem backends``); ``auto`` takes the best here.
-        options: Options of that backend, as in its config section.
+        backend: As in ``energy.backend``: the name of an energy backend (see ``lem backends``), a
+            list of names, best first, or ``auto``, the best for each domain.
+        options: Options of the backend, as in its config section; of several, or of ``auto``, a
+            mapping of each one's name to its options.
+        gpus: Which GPUs to measure (index, UUID, PCI bus id), of all that the backends see.
+        interval_ms: Time between two readings, for every backend that has one.
 
     Raises:
         UnknownBackendError: No such energy backend.
-        InvalidConfigError: The options are wrong.
+        ConfigurationError: The options are wrong, or no backend can be told them.
+        BackendError: What a named backend needs is not installed.
     """
 
-    def __init__(self, backend: str = "auto", options: Mapping[str, Any] | None = None) -> None:
-        self._name, source = create_energy_source(backend, options or {})
+    def __init__(
+        self,
+        backend: str | Sequence[str] = AUTO,
+        options: Mapping[str, Any] | None = None,
+        *,
+        gpus: Sequence[str] | None = None,
+        interval_ms: float | None = None,
+    ) -> None:
+        self._name, source = create_energy_source(
+            backend, options or {}, gpus=gpus, interval_ms=interval_ms
+        )
         self._priming = EnergyPriming(source, self._name)
         self._running = False
         self._source = source

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llenergymeasure.config.backend_detection import missing_requirements
-from llenergymeasure.config.backend_spec import BackendSpec
+from llenergymeasure.config.backend_spec import BackendSpec, ComponentSpec
 from llenergymeasure.config.loader import LoadedConfig
 from llenergymeasure.config.models import ExperimentConfig
 from llenergymeasure.config.registry import inference_backend
@@ -15,7 +15,7 @@ from llenergymeasure.core.prompts import load_prompts
 from llenergymeasure.domain.experiment import PromptsInfo
 from llenergymeasure.durable import check_folder
 from llenergymeasure.exceptions import BackendError, ConfigurationError
-from llenergymeasure.orchestration.factory import chosen_energy_spec
+from llenergymeasure.orchestration.factory import energy_specs
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,11 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What would be run, as far as it can be known without loading a model."""
+    """What would be run, as far as it can be known without loading a model.
+
+    Attributes:
+        energy_backend: The energy sources that would be set up, as ``nvml+rapl``.
+    """
 
     config: ExperimentConfig
     prompts: PromptsInfo
@@ -58,6 +62,9 @@ def plan(loaded: LoadedConfig, options: RunOptions) -> RunPlan:
     """
     config = loaded.config
     _check_backend(config, inference_backend(config.backend))
+    sources = energy_specs(config.energy.backend)
+    for source in sources:
+        _check_installed(source)
     check_folder(options.results_dir, "choose another folder with --results-dir")
     check_folder(options.state_dir, "set LLM_ENERGY_STATE_DIR to a folder that you may write")
     texts, prompts = load_prompts(config.prompts, config.num_prompts, base_dir=loaded.base_dir)
@@ -65,19 +72,23 @@ def plan(loaded: LoadedConfig, options: RunOptions) -> RunPlan:
         config=config,
         prompts=prompts,
         results_dir=options.results_dir,
-        energy_backend=chosen_energy_spec(config).name,
+        energy_backend="+".join(source.name for source in sources),
         cycles=config.num_cycles,
         requests_per_cycle=len(texts),
     )
 
 
-def _check_backend(config: ExperimentConfig, spec: BackendSpec) -> None:
+def _check_installed(spec: ComponentSpec) -> None:
     missing = missing_requirements(spec)
     if missing:
         raise BackendError(
             f"backend {spec.name!r} needs {', '.join(missing)}, which is not installed here",
             hint=spec.install_hint or None,
         )
+
+
+def _check_backend(config: ExperimentConfig, spec: BackendSpec) -> None:
+    _check_installed(spec)
     offered = {
         "device": (config.device, spec.capabilities.devices),
         "load_format": (config.load_format, spec.capabilities.load_formats),
