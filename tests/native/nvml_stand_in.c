@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 /* A libnvidia-ml.so.1 whose GPUs draw a known power.
  *
  * NVML_STAND_IN = "key=value,..;key=value,.."   one part a GPU; an empty one is no GPU
@@ -16,31 +15,32 @@
  *   reset_at, backwards_at, freeze_at, lost_at, power_frozen_at   s
  *   mig=1, uuid, name, pci, arch
  *
+ * What they are doing (nvml_stand_in_state.c); a negative value is a quantity without support:
+ *   sm, mem_util  %        mem_used, mem_total  MiB        sm_clock, mem_clock  MHz
+ *   temp       degrees C; with temp_tau (s) it nears temp_end exponentially from temp_from (s) on
+ *   limit      W, enforced; limit_then from limit_at to limit_until (s)
+ *   app_clock, app_mem_clock, boost_clock  MHz, settings; app_clock_then from app_clock_at (s),
+ *              boost_clock_then from boost_clock_at (s)
+ *   throttle   bits of the clocks' event reasons, from throttle_from to throttle_to (s)
+ *   pids       compute processes, as 12+34; own=1: the process that reads NVML too
+ *   foreign_pid   a compute process from foreign_at to foreign_until (s)
+ *   processes=-1  processes cannot be listed      old=1  a driver without the newest functions
+ *   call_us    CPU time that every call takes
+ *
+ * What they are (nvml_stand_in_facts.c); negative is without support here too:
+ *   persistence, cc (9.0), limit_min, limit_max, limit_default  W, ecc, pcie_gen, pcie_gen_max,
+ *   pcie_width, pcie_width_max, cores, bus_bits, max_sm_clock, max_mem_clock, brand,
+ *   compute_mode, pstate, slowdown_temp, shutdown_temp, serial, vbios, numa
+ *   mig_count, mig_max, mig_profile     slices that there are, that fit, and their form
+ *   nvlinks    active links (-1: none are built in), nvlink_version; nvswitch=0: to a neighbour
+ *   NVML_STAND_IN_DRIVER, NVML_STAND_IN_CUDA (as 13000) are variables of their own
+ *
  * Times are seconds of CLOCK_MONOTONIC; one with a plus sign counts from the first nvmlInit. The energy of a curve is its closed-form integral.
  */
-#include <math.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
+#include "nvml_stand_in.h"
 
-enum { OK = 0, UNINITIALIZED = 1, BAD_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6,
-       DRIVER_NOT_LOADED = 9, GPU_IS_LOST = 15 };
-enum { MAX_GPUS = 16, AVERAGE = 185, INSTANT = 186, MIG_OFFSET = 100 };
-
-typedef struct {
-    char curve[16], uuid[80], name[64], pci[32];
-    double low, high, period, offset, duty;
-    double counter_ms, counter_phase_ms, power_ms, power_phase_ms, average_ms;
-    double ripple, gain, base, part_time, since;
-    double no_counter, no_instant, no_power, mig, arch;
-    double reset_at, backwards_at, freeze_at, lost_at, power_frozen_at;
-} Gpu;
-
-static Gpu gpus[MAX_GPUS];
-static unsigned count;
+Gpu gpus[MAX_GPUS];
+unsigned count;
 static int users;
 
 static const struct { const char *key; size_t at; } NUMBERS[] = {
@@ -49,13 +49,15 @@ static const struct { const char *key; size_t at; } NUMBERS[] = {
     N(power_ms), N(power_phase_ms), N(average_ms), N(ripple), N(gain), N(base), N(part_time), N(no_counter),
     N(no_instant), N(no_power), N(mig), N(arch), N(reset_at), N(backwards_at), N(freeze_at),
     N(lost_at), N(power_frozen_at),
+#define S(field, value) N(field),
+    STATE(S) FACTS(S)
 };
 static const struct { const char *key; size_t at, size; } WORDS[] = {
 #define W(field) {#field, offsetof(Gpu, field), sizeof(((Gpu *)0)->field)}
-    W(curve), W(uuid), W(name), W(pci),
+    W(curve), W(uuid), W(name), W(pci), W(pids), W(mig_profile), W(serial), W(vbios),
 };
 
-static double now(void) {
+double now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + t.tv_nsec / 1e9;
@@ -145,6 +147,10 @@ static void defaults(Gpu *g, unsigned i) {
     g->counter_ms = 100; g->power_ms = 20; g->gain = 1; g->base = 1e6; g->average_ms = 1000;
     g->arch = 9;
     g->since = now();
+    strcpy(g->mig_profile, "1g.10gb");
+    strcpy(g->vbios, "96.00.stand-in");
+#define D(field, value) g->field = value;
+    STATE(D) FACTS(D)
     g->reset_at = g->backwards_at = g->freeze_at = g->lost_at = g->power_frozen_at = INFINITY;
 }
 
@@ -184,18 +190,13 @@ static void configure(void) {
 
 /* --- NVML ------------------------------------------------------------------------------- */
 
-typedef uintptr_t Handle; /* 1 + index; a MIG slice's is MIG_OFFSET more */
-typedef struct { unsigned id, scope; int64_t timestamp, latency; int type, result;
-                 union { double d; unsigned u; uint64_t ull; } value; } Field;
-typedef struct { char legacy[16]; unsigned domain, bus, device, pci, sub; char bus_id[32]; } Pci;
-
-static int get(Handle h, Gpu **g) {
+int get(Handle h, Gpu **g) {
     if (!users) return UNINITIALIZED;
     if (h < 1 || (h - 1) % MIG_OFFSET >= count) return BAD_ARGUMENT;
     *g = &gpus[(h - 1) % MIG_OFFSET];
+    for (double end = now() + (*g)->call_us / 1e6; (*g)->call_us > 0 && now() < end;) continue;
     return missing(*g, now()) ? GPU_IS_LOST : OK;
 }
-#define GET(h, g) Gpu *g; do { int r = get(h, &g); if (r) return r; } while (0)
 
 int nvmlInitWithFlags(unsigned flags) {
     (void)flags;
@@ -215,53 +216,12 @@ const char *nvmlErrorString(int code) {
         default: return "Error";
     }
 }
-int nvmlSystemGetDriverVersion(char *text, unsigned n) { snprintf(text, n, "0.stand-in"); return OK; }
-int nvmlSystemGetNVMLVersion(char *text, unsigned n) { snprintf(text, n, "0.stand-in"); return OK; }
 int nvmlDeviceGetCount_v2(unsigned *n) { if (!users) return UNINITIALIZED; *n = count; return OK; }
 int nvmlDeviceGetHandleByIndex_v2(unsigned i, Handle *h) {
     if (i >= count) return BAD_ARGUMENT;
     if (missing(&gpus[i], now())) return GPU_IS_LOST;
     *h = i + 1;
     return OK;
-}
-int nvmlDeviceGetUUID(Handle h, char *text, unsigned n) {
-    GET(h, g);
-    if (h > MIG_OFFSET) snprintf(text, n, "MIG-%s", g->uuid + 4);
-    else snprintf(text, n, "%s", g->uuid);
-    return OK;
-}
-int nvmlDeviceGetHandleByUUID(const char *uuid, Handle *h) {
-    for (unsigned i = 0; i < count; i++) {
-        if (!strcmp(uuid, gpus[i].uuid)) { *h = i + 1; return OK; }
-        if (gpus[i].mig && !strncmp(uuid, "MIG-", 4) && !strcmp(uuid + 4, gpus[i].uuid + 4)) {
-            *h = i + 1 + MIG_OFFSET;
-            return OK;
-        }
-    }
-    return NOT_FOUND;
-}
-int nvmlDeviceGetDeviceHandleFromMigDeviceHandle(Handle mig, Handle *h) {
-    if (mig <= MIG_OFFSET) return BAD_ARGUMENT;
-    *h = mig - MIG_OFFSET;
-    return OK;
-}
-int nvmlDeviceGetMigMode(Handle h, unsigned *current, unsigned *pending) {
-    GET(h, g);
-    *current = *pending = g->mig != 0;
-    return OK;
-}
-int nvmlDeviceGetName(Handle h, char *text, unsigned n) {
-    GET(h, g); snprintf(text, n, "%s", g->name); return OK;
-}
-int nvmlDeviceGetPciInfo_v3(Handle h, Pci *p) {
-    GET(h, g);
-    memset(p, 0, sizeof *p);
-    snprintf(p->bus_id, sizeof p->bus_id, "%s", g->pci);
-    snprintf(p->legacy, sizeof p->legacy, "%s", g->pci + 4);
-    return OK;
-}
-int nvmlDeviceGetArchitecture(Handle h, unsigned *arch) {
-    GET(h, g); *arch = (unsigned)g->arch; return OK;
 }
 int nvmlDeviceGetTotalEnergyConsumption(Handle h, uint64_t *mj) {
     GET(h, g);
@@ -278,7 +238,7 @@ int nvmlDeviceGetPowerUsage(Handle h, unsigned *mw) {
 int nvmlDeviceGetFieldValues(Handle h, int n, Field *fields) {
     GET(h, g);
     for (int i = 0; i < n; i++) {
-        fields[i].result = NOT_SUPPORTED;
+        fields[i].result = fact_field(g, &fields[i]);
         if (fields[i].scope != 0 || g->no_instant) continue;
         if (fields[i].id != INSTANT && fields[i].id != AVERAGE) continue;
         fields[i].result = OK;
@@ -287,19 +247,3 @@ int nvmlDeviceGetFieldValues(Handle h, int n, Field *fields) {
     }
     return OK;
 }
-int nvmlDeviceGetPowerManagementLimit(Handle h, unsigned *mw) { GET(h, g); *mw = 700000; return OK; }
-int nvmlDeviceGetEnforcedPowerLimit(Handle h, unsigned *mw) { GET(h, g); *mw = 700000; return OK; }
-int nvmlDeviceGetIndex(Handle h, unsigned *i) { GET(h, g); *i = (unsigned)((h - 1) % MIG_OFFSET); return OK; }
-int nvmlDeviceGetMemoryInfo(Handle h, uint64_t *info) {
-    GET(h, g); info[0] = 80ull << 30; info[1] = 80ull << 30; info[2] = 0; return OK;
-}
-int nvmlDeviceGetUtilizationRates(Handle h, unsigned *rates) {
-    GET(h, g); rates[0] = 50; rates[1] = 10; return OK;
-}
-int nvmlDeviceGetTemperature(Handle h, int sensor, unsigned *c) {
-    GET(h, g); (void)sensor; *c = 40; return OK;
-}
-int nvmlDeviceGetClockInfo(Handle h, int kind, unsigned *mhz) {
-    GET(h, g); (void)kind; *mhz = 1500; return OK;
-}
-int nvmlDeviceGetComputeMode(Handle h, int *mode) { GET(h, g); *mode = 0; return OK; }

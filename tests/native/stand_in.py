@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-SOURCE = Path(__file__).with_name("nvml_stand_in.c")
+SOURCES = sorted(Path(__file__).parent.glob("nvml_stand_in*.c"))
 LIBRARY = "libnvidia-ml.so.1"
 
 # Measures windows in one process and tells, for each, the reading and the exact joules.
@@ -53,7 +53,7 @@ def build(folder: Path) -> Path:
     assert compiler is not None, "a C compiler (gcc) is needed to build the stand-in"
     command = [compiler, "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
     target = folder / LIBRARY
-    subprocess.run([*command, "-o", str(target), str(SOURCE), "-lm"], check=True, timeout=120)
+    subprocess.run([*command, "-o", str(target), *map(str, SOURCES), "-lm"], check=True, timeout=120)
     return folder
 
 
