@@ -44,6 +44,12 @@ class EchoConfig(BackendOptions):
         description="Tokens to generate before end-of-sequence, used in turn by request id; "
         "null generates max_output_tokens and no end-of-sequence.",
     )
+    slow_calls_s: tuple[NonNegative, ...] = Field(
+        (),
+        strict=False,
+        description="Extra seconds of the first, second, ... call of the engine, as of a cold "
+        "start.",
+    )
     fail_requests: tuple[Annotated[int, Field(ge=0)], ...] = Field(
         (), strict=False, description="Request ids that fail."
     )

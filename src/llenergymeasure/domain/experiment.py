@@ -72,12 +72,46 @@ class PromptsInfo(Record):
     skipped: int = 0
 
 
+class WarmupMode(StrEnum):
+    """How a warm-up ended; ``capped`` is without having converged, or at a moving temperature."""
+
+    OFF = "off"
+    FIXED = "fixed"
+    CONVERGED = "converged"
+    CAPPED = "capped"
+
+
 class WarmupInfo(Record):
-    """What ran before the window. ``latencies_ms`` holds one entry a warm-up request."""
+    """What ran before the window.
+
+    Attributes:
+        prompts: Requests that were answered, or failed.
+        duration_s: In all.
+        latencies_ms: One entry a request that was answered, where their number was fixed.
+        mode: How it ended; None in results of older versions.
+        iterations: Batches.
+        iteration_times_ms: Of the last 1,000 iterations at most.
+        final_cv: Standard deviation / mean of the last iteration times (the config's
+            ``window_size``); None where convergence was not looked for or times are too few.
+        target_cv: What it had to be below.
+        converged: Whether it was.
+        temperatures_start_c, temperatures_end_c: Degrees Celsius by domain, where a sensor is.
+        temperature_steady: Whether they stood still at the end; None without a sensor, or where
+            the warm-up was too short to tell.
+    """
 
     prompts: int
     duration_s: float
     latencies_ms: tuple[float, ...] = ()
+    mode: WarmupMode | None = None
+    iterations: int | None = None
+    iteration_times_ms: tuple[float, ...] = ()
+    final_cv: float | None = None
+    target_cv: float | None = None
+    converged: bool | None = None
+    temperatures_start_c: dict[str, float] = Field(default_factory=dict)
+    temperatures_end_c: dict[str, float] = Field(default_factory=dict)
+    temperature_steady: bool | None = None
 
 
 class RawProcessResult(Record):

@@ -24,6 +24,7 @@ class ReasonCode(StrEnum):
     ENERGY_UNAVAILABLE = "energy_unavailable"
     ENERGY_REPLAYED = "energy_replayed"
     WINDOW_TOO_SHORT = "window_too_short"
+    BELOW_MIN_DURATION = "below_min_duration"
     CPU_CONTENTION = "cpu_contention"
     LOAD_UNKNOWN = "load_unknown"
     FAILED_REQUESTS = "failed_requests"
@@ -79,6 +80,7 @@ _INVALIDATING = frozenset(
     {
         ReasonCode.ENERGY_UNAVAILABLE,
         ReasonCode.ALL_REQUESTS_FAILED,
+        ReasonCode.BELOW_MIN_DURATION,
         ReasonCode.DEVICE_LOST,
         ReasonCode.SENSOR_UNSUPPORTED,
         ReasonCode.COUNTER_RESET,

@@ -14,9 +14,7 @@ from llenergymeasure.core.inference_backends.protocols import InferenceBackend
 from llenergymeasure.core.prompts import load_prompts, pinned
 from llenergymeasure.core.system_load import LoadMeter
 from llenergymeasure.core.window import measure_window
-from llenergymeasure.domain.experiment import (
-    PromptsInfo,
-)
+from llenergymeasure.domain.experiment import PromptsInfo
 from llenergymeasure.domain.prompt import Prompt
 from llenergymeasure.domain.trace import InferenceRequest
 from llenergymeasure.exceptions import ConfigurationError
@@ -56,9 +54,8 @@ def measure(context: ExperimentContext, rank: Rank, events: EventWriter) -> None
         backend.load()
         model = backend.describe()
         check_chats(texts, prompts, model)
-        events.phase("warm-up", total=config.warmup.prompts)
-        warmup = warm_up(backend, config, texts, events)
         energy = priming.ready()
+        warmup = warm_up(backend, energy, config, texts, events)
         prepared = Prepared(
             context=context,
             config=config,

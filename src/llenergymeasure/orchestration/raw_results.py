@@ -72,6 +72,12 @@ def raw_result(
 
 
 def _reasons(prepared: Prepared, outcome: WindowOutcome, load: MachineLoad) -> tuple[Reason, ...]:
-    found = process_reasons(outcome.traces, outcome.reading, outcome.window, prepared.warmup)
+    found = process_reasons(
+        outcome.traces,
+        outcome.reading,
+        outcome.window,
+        prepared.warmup,
+        prepared.config.min_duration_s,
+    )
     others = (contention_reason(load), dummy_reason(prepared.model))
     return (*found, *(reason for reason in others if reason is not None))

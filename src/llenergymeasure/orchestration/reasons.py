@@ -9,6 +9,7 @@ from llenergymeasure.domain.experiment import WarmupInfo
 from llenergymeasure.domain.model_info import ModelInfo
 from llenergymeasure.domain.trace import RequestTrace
 from llenergymeasure.domain.validity import Reason, ReasonCode
+from llenergymeasure.orchestration.reasons_before import warmup_reasons
 
 # The edge error of a 100 ms counter is about 2 % at 10 s (Part-time Power Measurements,
 # arXiv 2312.02741); CodeCarbon's CPU load model under-reads windows below 1 s.
@@ -21,15 +22,17 @@ def process_reasons(
     reading: EnergyReading,
     window: MeasurementWindow,
     warmup: WarmupInfo,
+    min_duration_s: float | None = None,
 ) -> tuple[Reason, ...]:
     """Reasons that one process and one cycle give; those of the sums are the aggregate's."""
     found = (
+        _below_minimum(window, min_duration_s),
         _short_window(reading, window),
         _replayed(reading),
         _truncated(traces),
-        _no_warmup(warmup),
     )
-    return (*_findings(reading), *(reason for reason in found if reason is not None))
+    told = (reason for reason in found if reason is not None)
+    return (*_findings(reading), *told, *warmup_reasons(warmup))
 
 
 def window_reasons(reading: EnergyReading) -> list[Reason]:
@@ -56,6 +59,16 @@ def dummy_reason(model: ModelInfo) -> Reason | None:
         code=ReasonCode.DUMMY_WEIGHTS,
         detail="the weights are random: the arithmetic is the model's, the answers mean nothing "
         "and end by chance",
+    )
+
+
+def _below_minimum(window: MeasurementWindow, min_duration_s: float | None) -> Reason | None:
+    if min_duration_s is None or window.duration_s >= min_duration_s:
+        return None
+    return Reason(
+        code=ReasonCode.BELOW_MIN_DURATION,
+        detail=f"{window.duration_s:.2f} s is under min_duration_s ({min_duration_s:g} s); "
+        "measure longer: more prompts, longer outputs",
     )
 
 
@@ -92,9 +105,3 @@ def _truncated(traces: Sequence[RequestTrace]) -> Reason | None:
         code=ReasonCode.PROMPTS_TRUNCATED,
         detail=f"{len(cut)} of {len(traces)} prompts lost {sum(cut)} tokens to max_input_tokens",
     )
-
-
-def _no_warmup(warmup: WarmupInfo) -> Reason | None:
-    if warmup.prompts:
-        return None
-    return Reason(code=ReasonCode.WARMUP_OFF, detail="warmup.prompts is 0: the first batch is cold")

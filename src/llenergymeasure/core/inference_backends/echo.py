@@ -37,6 +37,7 @@ class EchoBackend:
         self._script = options
         self._loaded = False
         self._answered = 0
+        self._calls = 0
 
     def load(self) -> None:
         """Wait ``load_s``; fail if the script says so."""
@@ -64,11 +65,17 @@ class EchoBackend:
 
     def _traces(self, requests: Sequence[InferenceRequest]) -> Iterator[RequestTrace]:
         self._die_if_due()
+        self._be_slow()
         for batch in static_batches(requests, self._script.batch_size):
             for trace in self._answer(batch):
                 yield trace
                 self._answered += 1
                 self._die_if_due()
+
+    def _be_slow(self) -> None:
+        if self._calls < len(self._script.slow_calls_s):
+            time.sleep(self._script.slow_calls_s[self._calls])
+        self._calls += 1
 
     def _die_if_due(self) -> None:
         if self._answered == self._script.die_after_requests:

@@ -65,39 +65,54 @@ RUN = {
         frequency=Frequency.COMMON,
         where="datasets with long texts",
     ),
+    ReasonCode.BELOW_MIN_DURATION: ReasonText(
+        title="the window is shorter than the config demands",
+        meaning="The measured window took less than `min_duration_s`.",
+        harm="The config's author knows from which length on the numbers are worth having. These "
+        "are not.",
+        remedy=(
+            "Measure longer: more prompts, longer outputs.",
+            "Or lower `min_duration_s`, if it was meant for a slower device.",
+        ),
+        raised_by=(EXPERIMENT,),
+        frequency=Frequency.SOMETIMES,
+        where="the preset `benchmark` on a fast device",
+    ),
     ReasonCode.WARMUP_OFF: ReasonText(
         title="there was no warm-up",
         meaning="No request was answered before the window.",
         harm="The first batch pays for lazy initialisation, compilation and cold caches, within "
         "the measured window.",
-        remedy=("Set `warmup.prompts`, unless the cold start is what you measure.",),
+        remedy=("Leave `warmup` at its defaults, unless the cold start is what you measure.",),
         raised_by=(EXPERIMENT,),
         frequency=Frequency.SOMETIMES,
         where="configs that turn it off",
     ),
     ReasonCode.WARMUP_NOT_CONVERGED: ReasonText(
         title="warm-up ended before times were steady",
-        meaning="The times of the last warm-up iterations still varied more than the threshold "
-        "when the cap was reached.",
+        meaning="Warm-up repeats one batch, of the longest prompts. The times of its last "
+        "repetitions still varied more than `warmup.cv_threshold` when a cap was reached.",
         harm="The window begins while the engine still settles: compilation, clocks, caches. Its "
         "first requests cost more time and energy than later ones.",
         remedy=(
-            "Allow more warm-up (the cap), and see whether the times fall.",
-            "Times that never settle have a cause: contention, a shared GPU, throttling, prompts "
-            "of very unequal length.",
+            "Allow more warm-up (`warmup.max_prompts`, `warmup.max_duration_s`), and see in "
+            "`warmup.iteration_times_ms` of the result whether the times fall.",
+            "Times that never settle have a cause: contention, a shared GPU, throttling, batches "
+            "of a millisecond.",
             "Only then raise the threshold.",
         ),
         raised_by=(EXPERIMENT,),
         frequency=Frequency.COMMON,
-        where="prompts of unequal length, shared machines",
+        where="shared machines, very small models",
     ),
     ReasonCode.TEMPERATURE_UNSTEADY: ReasonText(
         title="the device's temperature was still changing",
-        meaning="The temperature had not settled when the window began.",
+        meaning="A GPU's temperature moved by more than 1 °C over the last 10 s of warm-up, or "
+        "warm-up was too short to tell.",
         harm="A chip that warms up leaks more and clocks lower: the same work costs some percent "
         "more joules later than at first, and the order of runs decides who looks better.",
         remedy=(
-            "Warm up longer, and leave the same pause between runs.",
+            "Warm up longer (`warmup.max_duration_s`), and leave the same pause between runs.",
             "Compare interleaved cycles, not one run after the other.",
         ),
         raised_by=(EXPERIMENT,),
