@@ -16,14 +16,41 @@ if TYPE_CHECKING:
     from llenergymeasure.orchestration.measured_command import MeasuredCommand
 
 
+class Milliseconds(click.FloatRange):
+    """A length of time that is one."""
+
+    name = "milliseconds"
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True)
+
+
 @click.command(context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
-@click.option("--backend", default="auto", show_default=True, help="Energy backend.")
-@click.option("--country", metavar="CODE", help="Country of the grid, e.g. DEU, for emissions.")
+@click.option(
+    "--backend",
+    metavar="NAME[,NAME]...",
+    help="Energy backend, or several, best first; default: auto, the best for each domain.",
+)
+@click.option("--gpus", metavar="GPU[,GPU]...", help="GPUs by index, UUID or PCI bus id.")
+@click.option(
+    "--interval-ms", type=Milliseconds(), help="Time between two readings, in milliseconds."
+)
+@click.option(
+    "--country",
+    metavar="CODE",
+    help="Country of the grid, e.g. DEU, for emissions: measures with codecarbon, which alone "
+    "knows them.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write JSON to a file.")
 @click.argument("command", nargs=-1, required=True, metavar="-- COMMAND [ARG]...")
 @global_options
 def measure(
-    backend: str, country: str | None, output: Path | None, command: tuple[str, ...]
+    backend: str | None,
+    gpus: str | None,
+    interval_ms: float | None,
+    country: str | None,
+    output: Path | None,
+    command: tuple[str, ...],
 ) -> None:
     """Run COMMAND and measure exactly its lifetime.
 
@@ -32,8 +59,9 @@ def measure(
     128+n signal n ended it.
 
     \b
-    Example:
+    Examples:
       lem measure -o joules.json -- python train.py
+      lem measure --backend nvml,rapl --gpus 0,1 -- ./serve
     """  # noqa: D301 - click reads \b as: keep these lines
     from llenergymeasure.exceptions import LLEnergyMeasureError
     from llenergymeasure.orchestration.measured_command import (
@@ -47,9 +75,16 @@ def measure(
     if output is not None and not _writable(output):
         click.echo(f"lem measure: {output} cannot be written; nothing was run", err=True)
         context.exit(EXIT_OWN_FAILURE)
-    options = {} if country is None else {"country_iso_code": country}
+    if country is not None and backend not in (None, "auto", "codecarbon"):
+        raise click.UsageError("--country goes with --backend codecarbon: others know no grid.")
     try:
-        measured = measure_command(command, backend, options)
+        measured = measure_command(
+            command,
+            backend or "auto" if country is None else "codecarbon",
+            {} if country is None else {"country_iso_code": country},
+            gpus=None if gpus is None else [gpu.strip() for gpu in gpus.split(",")],
+            interval_ms=interval_ms,
+        )
     except CommandCannotRunError as error:
         click.echo(f"lem measure: {error}", err=True)
         context.exit(error.exit_code)
