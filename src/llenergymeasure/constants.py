@@ -23,6 +23,8 @@ RESULTS_DIR_ENV: Final = "LLM_ENERGY_RESULTS_DIR"
 STATE_DIR_ENV: Final = "LLM_ENERGY_STATE_DIR"
 DEFAULT_RESULTS_DIR: Final = "results"
 DEFAULT_STATE_DIR: Final = ".state"
+POWERCAP_ROOT_ENV: Final = "LEM_POWERCAP_ROOT"
+SYSTEM_POWERCAP: Final = "/sys/class/powercap"
 
 # SIGTERM, then this long, then SIGKILL.
 SHUTDOWN_GRACE_S: Final = 2.0

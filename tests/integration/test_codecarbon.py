@@ -20,7 +20,7 @@ import pytest
 from llenergymeasure.config.backend_configs import CodeCarbonConfig
 from llenergymeasure.core.energy_backends.codecarbon import _SETTINGS, CodeCarbonBackend
 from llenergymeasure.core.energy_backends.conformance import run_energy_conformance
-from llenergymeasure.core.energy_backends.rapl import look_for_rapl
+from llenergymeasure.core.energy_backends.rapl_state import look_for_rapl
 from llenergymeasure.core.system_load import LoadMeter
 from llenergymeasure.domain.energy import EnergyMethod, EnergyReading, EnergyScope
 

@@ -127,11 +127,12 @@ class RaplConfig(BackendOptions):
         description="Powercap folder; null is LEM_POWERCAP_ROOT, else /sys/class/powercap.",
     )
     interval_ms: float = Field(
-        1000.0,
-        ge=10,
+        100.0,
+        ge=5,
         le=60_000,
         allow_inf_nan=False,
-        description="Milliseconds between two readings, so that no wrap is missed.",
+        description="Milliseconds between two readings within the window; fewer where a counter "
+        "could wrap unseen.",
     )
 
 
@@ -236,15 +237,25 @@ NVML = EnergyBackendSpec(
     kinds=("gpu",),
 )
 
+RAPL = EnergyBackendSpec(
+    name="rapl",
+    target=f"{_ENERGY}.rapl:RaplBackend",
+    options=RaplConfig,
+    description="CPU packages and memory by the CPU's own energy counters (powercap).",
+    kinds=("cpu", "ram"),
+)
+
 REPLAY = EnergyBackendSpec(
     name="replay",
     target=f"{_ENERGY}.replay:ReplayBackend",
     options=ReplayConfig,
     description="Joules from a recorded or closed-form power curve, not from this machine.",
+    measures=False,
 )
 
 NONE = EnergyBackendSpec(
     name="none",
     target=f"{_ENERGY}.none:NoEnergyBackend",
     description="No energy measurement; joules are null.",
+    measures=False,
 )

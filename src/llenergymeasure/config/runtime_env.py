@@ -10,8 +10,10 @@ from pathlib import Path
 from llenergymeasure.constants import (
     DEFAULT_RESULTS_DIR,
     DEFAULT_STATE_DIR,
+    POWERCAP_ROOT_ENV,
     RESULTS_DIR_ENV,
     STATE_DIR_ENV,
+    SYSTEM_POWERCAP,
 )
 from llenergymeasure.exceptions import ConfigurationError
 
@@ -67,6 +69,11 @@ def state_dir(env: Mapping[str, str] = os.environ) -> Path:
         ConfigurationError: It can be no path.
     """
     return _folder(env.get(STATE_DIR_ENV) or DEFAULT_STATE_DIR, "state")
+
+
+def powercap_root(option: str | None = None, env: Mapping[str, str] = os.environ) -> Path:
+    """Where the kernel shows the CPU's energy counters: the option, the variable, the system's."""
+    return Path(option or env.get(POWERCAP_ROOT_ENV) or SYSTEM_POWERCAP)
 
 
 def _folder(text: str, what: str) -> Path:

@@ -20,7 +20,7 @@ from llenergymeasure.config.backend_configs import CodeCarbonConfig
 from llenergymeasure.core.energy_backends.clock import MonotonicClock, WindowTimer
 from llenergymeasure.core.energy_backends.codecarbon_domains import MachineSources, missing
 from llenergymeasure.core.energy_backends.codecarbon_emissions import emissions
-from llenergymeasure.core.energy_backends.rapl import look_for_rapl
+from llenergymeasure.core.energy_backends.rapl_state import look_for_rapl
 from llenergymeasure.core.nvml import nvml_gpus
 from llenergymeasure.domain.energy import EnergyReading
 from llenergymeasure.exceptions import EnergyBackendError

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from llenergymeasure.core.energy_backends.rapl import RaplState
+from llenergymeasure.core.energy_backends.rapl_state import RaplState
 from llenergymeasure.core.nvml import NvmlGpu
 from llenergymeasure.domain.energy import (
     DomainReading,

@@ -10,7 +10,7 @@ import pytest
 
 from llenergymeasure.core.energy_backends.codecarbon_domains import MachineSources
 from llenergymeasure.core.energy_backends.codecarbon_emissions import emissions
-from llenergymeasure.core.energy_backends.rapl import RaplState
+from llenergymeasure.core.energy_backends.rapl_state import RaplState
 from llenergymeasure.core.nvml import NvmlGpu
 from llenergymeasure.domain.energy import DomainReading, EnergyMethod, MeasurementWindow
 

@@ -4,11 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from llenergymeasure.core.energy_backends.rapl import (
-    SMALLEST_RANGE_UJ,
-    RaplState,
-    look_for_rapl,
-)
+from llenergymeasure.core.energy_backends.rapl_counter import SMALLEST_RANGE_UJ
+from llenergymeasure.core.energy_backends.rapl_state import RaplState, look_for_rapl
 
 
 def zone(root: Path, folder: str, name: str, energy: str | None, range_uj: str | None) -> None:

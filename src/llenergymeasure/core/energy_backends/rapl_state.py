@@ -1,0 +1,58 @@
+"""Whether CodeCarbon can read the CPU's energy counters here.
+
+It reads them itself, where the kernel shows them; its public API does not say whether it does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from llenergymeasure.constants import SYSTEM_POWERCAP
+from llenergymeasure.core.energy_backends.powercap import read_uj
+from llenergymeasure.core.energy_backends.rapl_counter import SMALLEST_RANGE_UJ
+from llenergymeasure.core.energy_backends.rapl_domains import RaplDomain, rapl_domains
+
+
+@dataclass(frozen=True)
+class RaplState:
+    """What powercap offers for the CPU packages.
+
+    Attributes:
+        packages: Package counters that exist, each once.
+        readable: Those of them that this process may read.
+        wrap_j: Energy after which the smallest readable one starts again, in J.
+        example: A counter's file, for messages; one that cannot be read if there is one.
+    """
+
+    packages: int = 0
+    readable: int = 0
+    wrap_j: float = SMALLEST_RANGE_UJ / 1e6
+    example: Path | None = None
+
+
+def look_for_rapl(root: Path = Path(SYSTEM_POWERCAP)) -> RaplState:
+    """Try to read every package counter under ``root``."""
+    try:
+        packages = [domain for domain in rapl_domains(root) if domain.kind == "cpu"]
+    except PermissionError:
+        return RaplState()
+    if not packages:
+        return RaplState()
+    readable = [domain for domain in packages if _readable(domain)]
+    ranges_uj = [domain.range_uj or SMALLEST_RANGE_UJ for domain in readable]
+    closed = [domain for domain in packages if domain not in readable]
+    return RaplState(
+        packages=len(packages),
+        readable=len(readable),
+        wrap_j=min(ranges_uj, default=SMALLEST_RANGE_UJ) / 1e6,
+        example=(closed or packages)[0].file,
+    )
+
+
+def _readable(domain: RaplDomain) -> bool:
+    try:
+        read_uj(domain.file)
+    except (OSError, ValueError):
+        return False
+    return True
