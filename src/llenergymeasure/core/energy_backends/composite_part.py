@@ -37,46 +37,49 @@ class Part:
         self._scope = scope
         self._kinds = tuple(kinds)
         self._seen: tuple[DomainReading, ...] = ()
-        self._setup_failure: str | None = None
-        self._start_failure: str | None = None
+        self._failure_for_good: str | None = None
+        self._failure: str | None = None
 
     def prepare(self) -> Claim:
         """Set the source up and look at what it reads, in a window as short as can be.
 
-        ``start_ns`` is then how long it took to open that window.
+        ``start_ns`` is then how long it took to open that window. A source that fails in any of
+        this is not asked again.
         """
-        self._seen, self._setup_failure = (), None
+        self._seen, self._failure_for_good = (), None
         try:
             self.backend.prepare()
         except Exception as error:  # noqa: BLE001 - told with every reading
-            self._setup_failure = self._told("cannot be set up", error)
-            return Claim(self.name, self._without_numbers(self._setup_failure), failed=True)
+            self._failure_for_good = self._told("cannot be set up", error)
         begin_ns = time.monotonic_ns()
         self.start()
         self.start_ns = time.monotonic_ns() - begin_ns
         reading = self.stop()
+        self._failure_for_good = self._failure
         self._seen = reading.domains
-        return Claim(self.name, reading)
+        return Claim(self.name, reading, failed=self._failure is not None)
 
     def start(self) -> None:
         """Open a window."""
-        self._start_failure = self._setup_failure
-        if self._start_failure is not None:
+        self._failure = self._failure_for_good
+        if self._failure is not None:
             return
         try:
             self.backend.start()
         except Exception as error:  # noqa: BLE001 - told with the reading
-            self._start_failure = self._told("failed to start", error)
+            self._failure = self._told("failed to start", error)
 
     def stop(self) -> EnergyReading:
         """Close the window; without numbers where anything failed in it."""
-        if self._start_failure is not None:
-            return self._without_numbers(self._start_failure)
-        try:
-            reading = self.backend.stop()
-        except Exception as error:  # noqa: BLE001 - told with the reading
-            return self._without_numbers(self._told("failed to stop", error))
-        return reading.model_copy(update={"domains": self._complete(reading.domains)})
+        if self._failure is None:
+            try:
+                reading = self.backend.stop()
+            except Exception as error:  # noqa: BLE001 - told with the reading
+                self._failure = self._told("failed to stop", error)
+            else:
+                domains = self._complete(reading.domains)
+                return reading.model_copy(update={"domains": domains})
+        return self._without_numbers(self._failure)
 
     def close(self) -> None:
         """Release the source."""
@@ -86,16 +89,15 @@ class Part:
             logger.exception("energy source %s failed to close", self.name)
 
     def _complete(self, domains: tuple[DomainReading, ...]) -> tuple[DomainReading, ...]:
-        """The domains, with those that were there when the source was set up and are not now."""
-        here = {(domain.name, domain.device_id) for domain in domains}
-        lost = [d for d in self._seen if d.expected and (d.name, d.device_id) not in here]
+        """The domains, with those that were expected when the source was set up and are gone."""
+        there = {_identity(domain): domain for domain in self._seen if domain.expected}
         # What could be read then is expected now.
-        there = {(d.name, d.device_id) for d in self._seen if d.expected}
         kept = [
-            d.model_copy(update={"expected": True}) if (d.name, d.device_id) in there else d
-            for d in domains
+            d.model_copy(update={"expected": True}) if _identity(d) in there else d for d in domains
         ]
-        return (*kept, *(_missing(d, "there was no reading") for d in lost))
+        here = {_identity(domain) for domain in domains}
+        gone = (domain for identity, domain in there.items() if identity not in here)
+        return (*kept, *(_missing(domain, "there was no reading") for domain in gone))
 
     def _without_numbers(self, reason: str) -> EnergyReading:
         return EnergyReading(
@@ -107,8 +109,7 @@ class Part:
     def _unseen(self) -> list[DomainReading]:
         kinds = self._kinds or (domain_kind(self.name),)
         return [
-            DomainReading(name=kind, scope=self._scope, method=None, joules=None, reason="unread")
-            for kind in kinds
+            DomainReading(name=kind, scope=self._scope, method=None, joules=None) for kind in kinds
         ]
 
     def _told(self, what: str, error: Exception) -> str:
@@ -117,6 +118,10 @@ class Part:
             return f"{self.name} {what}: {type(error).__name__}: {error}"
         hint = f" ({error.hint})" if error.hint else ""
         return f"{self.name} {what}: {error.message}{hint}"
+
+
+def _identity(domain: DomainReading) -> tuple[str, str | None]:
+    return domain.name, domain.device_id
 
 
 def _missing(domain: DomainReading, reason: str) -> DomainReading:
