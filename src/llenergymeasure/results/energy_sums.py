@@ -32,7 +32,7 @@ def energy_off(readings: Iterable[EnergyReading]) -> bool:
 
 def reading_metrics(reading: EnergyReading) -> EnergyMetrics:
     """The energy of one reading that is divided by nothing (a command, a block of code)."""
-    domains = reading.domains
+    domains = _adding_up(reading.domains)
     totals = _totals(domains, domains)
     headline = _headline(domains)
     uncertainty_j, uncertainty_reason = _uncertainty(domains, headline, totals.total_j)
@@ -42,7 +42,7 @@ def reading_metrics(reading: EnergyReading) -> EnergyMetrics:
         estimated_j=totals.estimated_j,
         measured_share=totals.measured_share,
         baseline_reason=_NO_BASELINE,
-        domains=domains,
+        domains=reading.domains,
         boundary=_boundary(domains, headline),
         headline=headline,
         uncertainty_j=uncertainty_j,
@@ -66,8 +66,9 @@ def energy_metrics(
         raws: The results that they come from.
         inference: The sums of these results, which the joules are divided by.
     """
-    readings = [domain for of_cycle in domains.values() for domain in of_cycle]
-    merged = merged_domains(domains)
+    readings = _adding_up(domain for of_cycle in domains.values() for domain in of_cycle)
+    shown = merged_domains(domains)
+    merged = _adding_up(shown)
     totals = _totals(readings, merged)
     headline = _headline(readings)
     uncertainty_j, uncertainty_reason = _uncertainty(merged, headline, totals.total_j)
@@ -78,7 +79,7 @@ def energy_metrics(
         estimated_j=totals.estimated_j,
         measured_share=totals.measured_share,
         baseline_reason=_NO_BASELINE,
-        domains=tuple(merged),
+        domains=tuple(shown),
         boundary=_boundary(readings, headline),
         headline=headline,
         uncertainty_j=uncertainty_j,
@@ -93,6 +94,11 @@ def energy_metrics(
         emissions_kg_co2=emissions,
         emissions_reason=emissions_reason,
     )
+
+
+def _adding_up(domains: Iterable[DomainReading]) -> list[DomainReading]:
+    """Without those that are only shown, because they hold others (psys)."""
+    return [domain for domain in domains if domain.counted]
 
 
 def merged_domains(domains: Mapping[int, Sequence[DomainReading]]) -> list[DomainReading]:
@@ -123,6 +129,7 @@ def _merged(group: Sequence[tuple[int, DomainReading]], cycles: int) -> DomainRe
         reason = f"read in different ways, which do not add up: {names}"
     whole = reason is None
     origins = dict.fromkeys(d.origin for d in readings if d.origin is not None)
+    sources = {domain.source for domain in readings}
     return DomainReading(
         name=readings[0].name,
         scope=readings[0].scope,
@@ -134,6 +141,9 @@ def _merged(group: Sequence[tuple[int, DomainReading]], cycles: int) -> DomainRe
         expected=any(domain.expected for domain in readings),
         reason=reason,
         window=_joined([d.window for d in readings if d.window is not None]),
+        source=sources.pop() if len(sources) == 1 else None,
+        counted=readings[0].counted,
+        instead_of=tuple(dict.fromkeys(why for d in readings for why in d.instead_of)),
     )
 
 

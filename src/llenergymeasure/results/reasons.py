@@ -118,9 +118,15 @@ def _energy(energy: EnergyMetrics, readings: Sequence[EnergyReading]) -> Reason 
     if energy.total_j is None:
         return Reason(code=ReasonCode.ENERGY_UNAVAILABLE, detail=energy.reason or "unknown")
     if energy.headline == "estimated":
-        detail = "no counter was read here, all joules come from a model of the hardware"
-        return Reason(code=ReasonCode.ESTIMATE_ONLY, detail=detail)
+        words = ["no counter was read here, all joules come from a model of the hardware"]
+        return Reason(code=ReasonCode.ESTIMATE_ONLY, detail="; ".join([*words, *_unread(readings)]))
     return None
+
+
+def _unread(readings: Sequence[EnergyReading]) -> list[str]:
+    """Why better sources could not be read, each once: that is where a remedy stands."""
+    domains = (domain for reading in readings for domain in reading.domains)
+    return list(dict.fromkeys(why.detail for domain in domains for why in domain.instead_of))
 
 
 def _replayed(energy: EnergyMetrics) -> Reason | None:

@@ -263,6 +263,14 @@ def test_estimates_alone_degrade() -> None:
     assert result.validity.status is ValidityStatus.DEGRADED
 
 
+def test_the_remedy_for_unreadable_counters_stands_in_the_estimate_s_reason_once() -> None:
+    why = Reason(code=ReasonCode.RAPL_UNREADABLE, detail="sudo chmod o+r energy_uj")
+    both = [domain(1.0, name, method=ESTIMATED, instead_of=(why,)) for name in ("cpu", "ram")]
+    result = aggregated(raw(1, domains=both), raw(2, domains=both))
+    assert details(result)[ReasonCode.ESTIMATE_ONLY].count("sudo chmod o+r energy_uj") == 1
+    assert result.validity.status is ValidityStatus.DEGRADED
+
+
 def test_energy_that_was_off_is_a_note() -> None:
     result = aggregated(raw(domains=[], energy={"backend": "none"}))
     assert list(details(result)) == [ReasonCode.ENERGY_OFF]

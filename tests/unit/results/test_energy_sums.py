@@ -19,6 +19,7 @@ from records import (
 
 from llenergymeasure.domain.experiment import RawProcessResult
 from llenergymeasure.domain.metrics import EnergyMetrics, inference_from_counts
+from llenergymeasure.domain.validity import Reason, ReasonCode
 from llenergymeasure.results.energy_domains import counted_domains
 from llenergymeasure.results.energy_sums import energy_metrics
 
@@ -328,3 +329,23 @@ def test_emissions_that_are_not_known_are_none(raws: list[RawProcessResult], wor
 def test_the_method_of_a_sum_is_that_of_its_parts() -> None:
     found = energy(raw(1), raw(2))
     assert [(d.name, d.scope, d.method) for d in found.domains] == [("cpu", MACHINE, COUNTER)]
+
+
+def test_a_domain_that_holds_others_is_shown_and_never_added_up() -> None:
+    psys = domain(90.0, "psys", counted=False)
+    lost = domain(None, "psys", counted=False)
+    for cycles in ([psys, psys], [psys, lost], [lost, lost]):
+        found = energy(*(raw(n, domains=[domain(10.0), one]) for n, one in enumerate(cycles, 1)))
+        assert found.total_j == 20.0
+        assert found.boundary == ("cpu:machine:counter",)
+        assert [(d.name, d.counted) for d in found.domains] == [("cpu", True), ("psys", False)]
+
+
+def test_where_a_number_comes_from_survives_the_sum_over_cycles() -> None:
+    why = Reason(code=ReasonCode.RAPL_UNREADABLE, detail="sudo chmod")
+    cycles = [
+        raw(n, domains=[domain(1.0, method=ESTIMATED, source="estimate", instead_of=(why,))])
+        for n in (1, 2)
+    ]
+    (found,) = energy(*cycles).domains
+    assert (found.source, found.instead_of) == ("estimate", (why,))

@@ -40,6 +40,8 @@ def energy_rows(energy: EnergyMetrics) -> Iterator[Row]:
     if energy.headline == "measured" and energy.estimated_j is not None:
         share = percent(energy.measured_share)
         yield "", f"beside it {joules(energy.estimated_j)} (estimated); {share} of all is measured"
+        for why in dict.fromkeys(why.detail for d in energy.domains for why in d.instead_of):
+            yield "", f"estimated because {why}"
     yield "  per output token", _per(energy.j_per_output_token, energy)
     yield "  per total token", _per(energy.j_per_total_token, energy)
     yield "  per request", _per(energy.j_per_request, energy)

@@ -103,7 +103,8 @@ def _standing(claim: Claim, domains: Sequence[DomainReading]) -> _Standing:
         return _Standing.HAS_IT
     if claim.failed:
         return _Standing.FAILED
-    expected = [domain for domain in domains if domain.expected]
+    # What is only shown (psys) is nobody's loss.
+    expected = [domain for domain in domains if domain.expected and domain.counted]
     if not expected:
         return _Standing.ABSENT
     forbidden = all(

@@ -252,6 +252,14 @@ def test_psys_is_shown_and_not_counted() -> None:
     assert total_energy(reading.domains).total_j == 120.0
 
 
+def test_an_unreadable_psys_makes_no_source_of_its_tree() -> None:
+    psys = faulty("psys", ReasonCode.RAPL_UNREADABLE).model_copy(update={"counted": False})
+    reading = read(rapl(UNREADABLE, psys), estimate())
+    assert reading.backend == "estimate"
+    assert told(reading)["psys"] == ("rapl", None)
+    assert total_energy(reading.domains).total_j == 10.0
+
+
 def test_emissions_hold_where_one_source_read_all_that_counts() -> None:
     everything = Scripted("codecarbon", counted("cpu", 20.0), counted("gpu", 5.0), kg_co2=0.5)
     alone = read(nvml(NO_DRIVER), everything, leniency=LIST)
