@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "list": ("llenergymeasure.cli.results:list_results", "List experiments."),
     "show": ("llenergymeasure.cli.results:show_result", "Show one experiment."),
+    "timeseries": ("llenergymeasure.cli.timeseries:timeseries", "Plot what was sampled."),
     "export": ("llenergymeasure.cli.export:export", "Export results as a table."),
 }
 

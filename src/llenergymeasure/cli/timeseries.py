@@ -1,0 +1,93 @@
+"""``lem results timeseries``: power and whatever else was sampled, over time."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from llenergymeasure.cli import completion
+from llenergymeasure.cli.display.json_output import write_json
+from llenergymeasure.cli.display.notices import say
+from llenergymeasure.cli.options import Whole, current, global_options
+
+_FORMS = ("png", "svg", "html", "csv")
+
+
+@click.command("timeseries")
+@click.argument("experiment_id", metavar="ID", shell_complete=completion.experiments)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File; else a short table.")
+@click.option(
+    "-f",
+    "--format",
+    "form",
+    type=click.Choice(_FORMS),
+    help="Default: by the name of the output file.",
+)
+@click.option("--cycle", type=Whole(1), help="Only this cycle; default all.")
+@click.option("--process", "process_index", type=Whole(0), help="Only this process.")
+@click.option(
+    "--quantity", "quantities", multiple=True, metavar="NAME", help="Only this; repeatable."
+)
+@click.option(
+    "--device", "devices", multiple=True, metavar="NAME", help="Only this, e.g. gpu:0; repeatable."
+)
+@click.option("--requests", is_flag=True, help="Add how many requests were under way.")
+@global_options
+def timeseries(
+    experiment_id: str,
+    output: Path | None,
+    form: str | None,
+    cycle: int | None,
+    process_index: int | None,
+    quantities: tuple[str, ...],
+    devices: tuple[str, ...],
+    requests: bool,
+) -> None:
+    """Plot or export what was sampled during the experiment ID.
+
+    Without an output file: what there is, in a table. ID may be the beginning of an id, or
+    'latest'. A plot keeps every peak; a CSV file holds every sample.
+    """
+    from llenergymeasure.cli.display.timeseries import show_summaries
+    from llenergymeasure.cli.questions import may_replace
+    from llenergymeasure.config.runtime_env import state_dir
+    from llenergymeasure.durable import write_bytes
+    from llenergymeasure.orchestration.inventory import Places, find_experiment
+    from llenergymeasure.orchestration.timeseries import Choice, as_file, chosen_tracks, summaries
+
+    options = current()
+    chosen = _format(form, output, as_json=options.json)
+    places = Places(options.chosen_results_dir(), state_dir(), bool(options.results_dir))
+    entry = find_experiment(experiment_id, places)
+    tracks = chosen_tracks(entry, Choice(cycle, process_index, quantities, devices, requests))
+    if chosen is None:
+        show_summaries(entry.experiment_id, summaries(tracks), options)
+        return
+    content = as_file(entry, tracks, chosen)
+    if output is None:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        return
+    may_replace(output, options)
+    write_bytes(output, content)
+    samples = sum(len(track.series.values) for track in tracks)
+    if options.json:
+        write_json({"written": str(output), "series": len(tracks), "samples": samples})
+    if not options.quiet:
+        say(f"written: {output} ({len(tracks)} series, {samples} samples)", options)
+
+
+def _format(form: str | None, output: Path | None, *, as_json: bool) -> str | None:
+    """The format of the file; None where a table is wanted."""
+    known = ", ".join(f".{name}" for name in _FORMS)
+    if output is None:
+        if form is not None and (form != "csv" or as_json):
+            raise click.UsageError(f"Name a file for {form} with --output.")
+        return form
+    suffix = output.suffix.removeprefix(".").lower()
+    if form is None and suffix not in _FORMS:
+        kind = f"A .{suffix} file" if suffix else "A file without a suffix"
+        raise click.UsageError(f"{kind} cannot be written; end the name in {known}.")
+    return form or suffix

@@ -1,0 +1,184 @@
+"""Time series from a config to a plot: what was sampled is kept, shown and exported."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pyarrow.parquet as pq
+import pytest
+
+from .conftest import Lem
+
+CURVE = {"shape": "square", "power_w": 300, "low_w": 80, "period_s": 0.2}
+
+
+def config(**changes: Any) -> dict[str, Any]:
+    return {
+        "config_name": "curve",
+        "model_name": "echo",
+        "backend": "echo",
+        "echo": {"per_token_s": 0.01},
+        "num_prompts": 2,
+        "max_output_tokens": 16,
+        "num_cycles": 2,
+        "warmup": {"prompts": 0},
+        "energy": {"backend": "replay", "replay": {"curve": CURVE}},
+        "timeseries": {"sample_interval_ms": 50},
+        **changes,
+    }
+
+
+def run(lem: Lem, **changes: Any) -> Path:
+    """Measure once; returns the folder of the raw files."""
+    done = lem("experiment", lem.write(config(**changes)))
+    assert done.returncode == 0, done.stderr
+    (folder,) = (lem.folder / "results" / "raw").iterdir()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which one experiment was measured; each test works in a copy."""
+    command = shutil.which("lem", path=str(Path(sys.executable).parent))
+    assert command
+    lem = Lem(tmp_path_factory.mktemp("measured"), command)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("LLM_ENERGY_RESULTS_DIR", raising=False)
+        patch.delenv("LLM_ENERGY_STATE_DIR", raising=False)
+        run(lem)
+    return lem.folder / "results"
+
+
+@pytest.fixture
+def there(lem: Lem, measured: Path) -> tuple[Lem, Path]:
+    """The command, and the raw files of an experiment with two cycles."""
+    shutil.copytree(measured, lem.folder / "results")
+    (folder,) = (lem.folder / "results" / "raw").iterdir()
+    return lem, folder
+
+
+def stored(file: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pq.read_table(io.BytesIO(file.read_bytes())).to_pylist()
+    return rows
+
+
+def test_every_format(there: tuple[Lem, Path]) -> None:
+    lem, folder = there
+    for name in ("x.png", "x.svg", "x.html", "x.csv"):
+        done = lem("results", "timeseries", "latest", "--requests", "-o", name)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert name in done.stdout
+
+    png = (lem.folder / "x.png").read_bytes()
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+    assert len(png) > 20_000
+    root = ElementTree.fromstring((lem.folder / "x.svg").read_bytes())
+    texts = {"".join(node.itertext()) for node in root.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"power (W)", "energy (J)", "requests in flight"} <= texts
+    assert {"time since the window's start (s)", f"curve {folder.name} (replayed)"} <= texts
+    assert {"gpu cycle 1 (replayed)", "gpu cycle 2 (replayed)"} <= texts
+    page = (lem.folder / "x.html").read_text(encoding="utf-8")
+    assert "<script src" not in page
+    assert "power (W)" in page
+
+
+def test_csv_holds_the_rows_of_the_parquet_files(there: tuple[Lem, Path]) -> None:
+    lem, folder = there
+    assert lem("results", "timeseries", "latest", "-o", "x.csv").returncode == 0
+    text = (lem.folder / "x.csv").read_text(encoding="utf-8")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    expected = [
+        {"cycle": cycle, **row}
+        for cycle in (1, 2)
+        for row in stored(folder / f"cycle_{cycle}" / "timeseries_0.parquet")
+    ]
+    assert len(expected) > 10
+    assert [
+        {
+            "cycle": int(row["cycle"]),
+            "t_s": float(row["t_s"]),
+            "t_monotonic_ns": int(row["t_monotonic_ns"]),
+            "device": row["device"],
+            "quantity": row["quantity"],
+            "value": float(row["value"]),
+        }
+        for row in rows
+    ] == expected
+    assert {row["origin"] for row in rows} == {"replayed"}
+    piped = lem("results", "timeseries", "latest", "--format", "csv")
+    assert piped.stdout == text
+
+    # It is the curve that was replayed, at the times of the samples.
+    power = [row for row in expected if row["quantity"] == "power_w" and row["cycle"] == 1]
+    for row in power:
+        assert row["value"] == (300.0 if row["t_s"] % 0.2 < 0.1 else 80.0) or (
+            min(row["t_s"] % 0.1, 0.1 - row["t_s"] % 0.1) < 0.001
+        )
+
+
+def test_a_table_says_what_there_is_and_options_choose_from_it(there: tuple[Lem, Path]) -> None:
+    lem, folder = there
+    said = lem.json("results", "timeseries", folder.name)
+    assert [(s["cycle"], s["device"], s["quantity"], s["origin"]) for s in said["series"]] == [
+        (cycle, "gpu", quantity, "replayed")
+        for cycle in (1, 2)
+        for quantity in ("power_w", "energy_j")
+    ]
+    assert [s["interval_s"] for s in said["series"]] == pytest.approx([0.05] * 4)
+    energies = [s["max"] for s in said["series"] if s["quantity"] == "energy_j"]
+    result = lem.json("results", "show", "latest")
+    assert sum(energies) == pytest.approx(result["metrics"]["energy"]["total_j"])
+
+    some = lem.json("results", "timeseries", folder.name, "--cycle", "2", "--quantity", "power_w")
+    assert [(s["cycle"], s["quantity"]) for s in some["series"]] == [(2, "power_w")]
+    table = lem("results", "timeseries", folder.name).stdout
+    assert "replayed" in table
+    assert f"lem results timeseries {folder.name} -o FILE.png" in table
+
+
+def test_nothing_is_kept_where_nothing_is_wanted(lem: Lem) -> None:
+    folder = run(lem, timeseries={"save": False}, num_cycles=1)
+    assert list(folder.rglob("timeseries*")) == []
+    done = lem("results", "timeseries", "latest")
+    assert done.returncode == 2
+    assert "no time series was saved" in done.stderr
+    assert "timeseries.save" in done.stderr
+
+
+def test_wrong_words_are_told_with_what_there_is(there: tuple[Lem, Path]) -> None:
+    lem, _ = there
+    for words, expected in {
+        ("nosuch",): "there is no experiment 'nosuch'",
+        ("latest", "--cycle", "3"): "there is no cycle 3",
+        ("latest", "--process", "1"): "there is no process 1",
+        ("latest", "--quantity", "watts"): "power_w, energy_j",
+        ("latest", "--device", "gpu:9"): "no device 'gpu:9' was sampled",
+        ("latest", "-o", "x.pdf"): ".png, .svg, .html, .csv",
+        ("latest", "-o", "x"): "without a suffix",
+        ("latest", "--format", "png"): "--output",
+    }.items():
+        done = lem("results", "timeseries", *words)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert expected in done.stderr
+    (lem.folder / "there.csv").write_text("mine")
+    done = lem("results", "timeseries", "latest", "-o", "there.csv")
+    assert done.returncode == 2
+    assert (lem.folder / "there.csv").read_text() == "mine"
+
+
+def test_a_result_without_its_series_still_counts(there: tuple[Lem, Path]) -> None:
+    lem, folder = there
+    lost = folder / "cycle_1" / "timeseries_0.parquet"
+    lost.unlink()
+    rows = lem.json("results", "export", "latest", "--raw")
+    assert [row["cycle"] for row in rows] == [1, 2]
+    assert all(row["energy_gpu_j"] > 0 for row in rows)
+    done = lem("results", "timeseries", "latest")
+    assert done.returncode == 1
+    assert str(lost.relative_to(lem.folder)) in done.stderr
