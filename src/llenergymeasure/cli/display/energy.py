@@ -12,7 +12,7 @@ from llenergymeasure.cli.display.numbers import (
     percent,
     significant,
 )
-from llenergymeasure.domain.energy import DomainReading, EnergyMethod
+from llenergymeasure.domain.energy import CrossCheck, DomainReading, EnergyMethod
 from llenergymeasure.domain.metrics import EnergyMetrics
 
 Row = tuple[str, str]
@@ -37,6 +37,8 @@ def energy_rows(energy: EnergyMetrics) -> Iterator[Row]:
         yield "", f"at least {with_origin(joules(energy.partial_j), energy)}, from part of it"
     for domain in energy.domains:
         yield "", _domain(domain, replayed=energy.replayed)
+        for check in domain.evidence.cross_checks if domain.evidence else ():
+            yield "", _cross_check(domain, check)
     if energy.headline == "measured" and energy.estimated_j is not None:
         share = percent(energy.measured_share)
         yield "", f"beside it {joules(energy.estimated_j)} (estimated); {share} of all is measured"
@@ -62,7 +64,16 @@ def _domain(domain: DomainReading, *, replayed: bool) -> str:
     method = "replayed" if replayed else _method(domain.method)
     source = domain.origin or ""
     words = source if source.startswith(method) else ", ".join(filter(None, (method, source)))
-    return f"{domain.name}: {text} ({words})"
+    beside = "" if domain.counted else "; not added up: it holds others"
+    return f"{domain.name}: {text} ({words}{beside})"
+
+
+def _cross_check(domain: DomainReading, check: CrossCheck) -> str:
+    of_what = " + ".join(check.covers) or domain.name
+    text = or_reason(joules(check.joules), check.reason)
+    apart = check.disagreement
+    difference = "" if apart is None else f" ({'+' if apart >= 0 else ''}{percent(apart)})"
+    return f"{of_what} by {check.source}, as a check: {text}{difference}"
 
 
 def _method(method: EnergyMethod | None) -> str:

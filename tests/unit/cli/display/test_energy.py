@@ -7,8 +7,15 @@ from typing import Any
 import pytest
 
 from llenergymeasure.cli.display.energy import energy_rows, origin, with_origin
-from llenergymeasure.domain.energy import DomainReading, EnergyMethod, EnergyScope
+from llenergymeasure.domain.energy import (
+    CrossCheck,
+    DomainReading,
+    EnergyMethod,
+    EnergyScope,
+    Evidence,
+)
 from llenergymeasure.domain.metrics import EnergyMetrics
+from llenergymeasure.domain.validity import Reason, ReasonCode
 
 
 def domain(name: str, method: EnergyMethod | None, joules: float | None, **more: Any) -> Any:
@@ -63,6 +70,32 @@ def test_measured_joules_stand_apart_from_estimated_ones() -> None:
     assert values[1] == "gpu: 100.0 ± 1.5 J (measured by a counter)"
     assert values[2] == "ram: 25.00 J (estimated, 5 W a DIMM)"
     assert values[3] == "beside it 25.00 J (estimated); 80.0 % of all is measured"
+
+
+def test_what_checks_a_number_and_what_could_not_read_it_are_told() -> None:
+    why = Reason(code=ReasonCode.RAPL_UNREADABLE, detail="this user may not read energy_uj")
+    checks = (
+        CrossCheck(source="zeus", joules=99.0, disagreement=-0.01),
+        CrossCheck(source="codecarbon", joules=None, reason="no sensor", covers=("gpu:0", "gpu:1")),
+    )
+    energy = metrics(
+        total_j=100.0,
+        partial_j=100.0,
+        estimated_j=25.0,
+        measured_share=0.8,
+        headline="measured",
+        domains=(
+            domain("gpu:0", EnergyMethod.COUNTER, 100.0, evidence=Evidence(cross_checks=checks)),
+            domain("psys", EnergyMethod.COUNTER, 150.0, counted=False),
+            domain("cpu", EnergyMethod.ESTIMATED, 20.0, instead_of=(why,)),
+            domain("ram", EnergyMethod.ESTIMATED, 5.0, instead_of=(why,)),
+        ),
+    )
+    values = [value for _, value in energy_rows(energy)]
+    assert "gpu:0 by zeus, as a check: 99.00 J (-1.00 %)" in values
+    assert "gpu:0 + gpu:1 by codecarbon, as a check: \N{EN DASH}  (no sensor)" in values
+    assert "psys: 150.0 J (measured by a counter; not added up: it holds others)" in values
+    assert values.count("estimated because this user may not read energy_uj") == 1
 
 
 def test_a_lost_domain_leaves_a_dash_with_its_reason_and_a_partial_sum() -> None:
