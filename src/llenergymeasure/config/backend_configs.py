@@ -146,14 +146,12 @@ class EstimateConfig(BackendOptions):
         description="Thermal design power of all CPU packages together, in W; null looks the "
         "model up.",
     )
-    cpu_idle_share: float = Field(
-        0.1,
+    ram_w_per_gib: float | None = Field(
+        None,
         ge=0,
-        le=1,
-        description="Share of the TDP that idle cores draw; charged by cores in use.",
-    )
-    ram_w_per_gib: float = Field(
-        0.375, ge=0, allow_inf_nan=False, description="Watts for each GiB of memory installed."
+        allow_inf_nan=False,
+        description="Watts for each GiB of memory installed; null is 3 W for each 8 GiB up to "
+        "64 GiB, and 5 W for each 64 GiB beyond.",
     )
     interval_ms: float = Field(
         1000.0,
@@ -243,6 +241,19 @@ RAPL = EnergyBackendSpec(
     options=RaplConfig,
     description="CPU packages and memory by the CPU's own energy counters (powercap).",
     kinds=("cpu", "ram"),
+    auto_rank=20,
+)
+
+ESTIMATE = EnergyBackendSpec(
+    name="estimate",
+    target=f"{_ENERGY}.estimate:EstimateBackend",
+    options=EstimateConfig,
+    requires=("psutil",),
+    description="CPU time of this process tree x TDP, and a constant for memory: a model.",
+    install_hint=_REINSTALL,
+    kinds=("cpu", "ram"),
+    auto_rank=50,
+    measures=False,
 )
 
 REPLAY = EnergyBackendSpec(
