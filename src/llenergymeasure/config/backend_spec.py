@@ -84,8 +84,11 @@ class EnergyBackendSpec(ComponentSpec):
             sources when this one cannot be set up.
         auto_rank: Place in the order of preference of ``energy.backend: auto``; None is not part
             of it.
+        measures: False if its joules never come from this machine's sensors, so that an idle
+            baseline of it would mean nothing.
     """
 
     scope: Literal["device", "machine"] = "machine"
     kinds: tuple[str, ...] = ()
     auto_rank: int | None = None
+    measures: bool = True

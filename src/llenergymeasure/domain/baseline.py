@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from llenergymeasure.domain.base import Record
+from llenergymeasure.domain.validity import Reason
 
 
 class BaselineLevel(StrEnum):
@@ -29,23 +30,29 @@ class DomainBaseline(Record):
     """Idle power of one domain.
 
     Attributes:
-        name, device_id: Of the domain (see ``DomainReading``).
+        name, device_id, source: Of the domain (see ``DomainReading``).
         power_w: Mean idle power in W; None with ``reason``.
         spread_w: Standard deviation over the parts of the idle time, in W.
+        uncertainty_w: Half-width of the mean's 95 % interval in W, without the sensor's gain; of
+            a cached one also what it was off by when it was looked at again.
         duration_s: Length of the idle time.
         samples: Parts that it was divided into.
         measured_at: UTC.
         age_s: How old a cached one was when it was used.
+        findings: What speaks against it.
     """
 
     name: str
     level: BaselineLevel
     method: BaselineMethod
     device_id: str | None = None
+    source: str | None = None
     power_w: float | None = None
     spread_w: float | None = None
+    uncertainty_w: float | None = None
     duration_s: float | None = None
     samples: int = 0
     measured_at: datetime | None = None
     age_s: float | None = None
     reason: str | None = None
+    findings: tuple[Reason, ...] = ()

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from llenergymeasure.constants import RESULT_SCHEMA_VERSION
 from llenergymeasure.domain.base import Record
+from llenergymeasure.domain.baseline import DomainBaseline
 from llenergymeasure.domain.energy import EnergyReading, MeasurementWindow
 from llenergymeasure.domain.environment import EnvironmentMetadata, MachineLoad
 from llenergymeasure.domain.metrics import (
@@ -136,6 +137,7 @@ class RawProcessResult(Record):
     model: ModelInfo
     backend: BackendInfo
     prompts: PromptsInfo
+    baseline: tuple[DomainBaseline, ...] = ()
     warmup: WarmupInfo
     environment: EnvironmentMetadata
     load: MachineLoad
@@ -154,6 +156,7 @@ class CycleValues(Record):
     output_tokens_per_s: float | None
     total_j: float | None
     partial_j: float | None
+    marginal_j: float | None = None
     j_per_output_token: float | None
     e2e_ms_mean: float | None
     validity: Validity

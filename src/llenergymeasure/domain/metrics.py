@@ -16,9 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 
 from llenergymeasure.domain.base import Record
+from llenergymeasure.domain.baseline import DomainBaseline
 from llenergymeasure.domain.energy import DomainReading
 from llenergymeasure.domain.trace import RequestTrace
 
@@ -68,9 +69,10 @@ class LatencyMetrics(Record):
 class EnergyMetrics(Record):
     """Energy of the measured window, in J (see ``domain.energy`` for how it adds up).
 
-    ``marginal_j`` (total minus idle baseline) needs a baseline; it is None while there is none.
-    ``boundary`` names what ``total_j`` covers. ``j_per_request`` divides by the answered requests:
-    a failed one must not make the rest look cheaper.
+    ``marginal_j`` is what of ``total_j`` is above idle power (``baseline``, one entry a domain),
+    None with ``baseline_reason``; noise may make it negative. ``boundary`` names what ``total_j``
+    covers. ``j_per_request`` divides by the answered requests: a failed one must not make the rest
+    look cheaper.
     """
 
     total_j: float | None
@@ -78,7 +80,8 @@ class EnergyMetrics(Record):
     estimated_j: float | None
     measured_share: float | None
     marginal_j: float | None = None
-    baseline: dict[str, Any] | None = None
+    marginal_uncertainty_j: float | None = None
+    baseline: tuple[DomainBaseline, ...] | None = None
     baseline_reason: str | None = None
     domains: tuple[DomainReading, ...] = ()
     boundary: tuple[str, ...] = ()

@@ -34,6 +34,7 @@ class EnergyPriming:
         self._name = name
         self._afterwards = afterwards
         self._error: Exception | None = None
+        self._settled = threading.Event()
         self._thread = threading.Thread(target=self._prepare, name="lem-energy", daemon=True)
         self._thread.start()
 
@@ -42,13 +43,18 @@ class EnergyPriming:
             self._energy.prepare()
         except Exception as error:  # noqa: BLE001 - kept, and told with the result
             self._error = error
+        self._settled.set()
         if self._afterwards is not None:
             self._afterwards()
 
     def ready(self) -> EnergyBackend:
-        """The prepared source, or the null one with the reason."""
+        """The prepared source, or the null one with the reason; what comes afterwards is done."""
         self._thread.join(timeout=ENERGY_PREPARE_TIMEOUT_S)
-        if self._thread.is_alive():
+        return self.prepared()
+
+    def prepared(self) -> EnergyBackend:
+        """As ``ready``, but what comes afterwards may still be going on."""
+        if not self._settled.wait(timeout=ENERGY_PREPARE_TIMEOUT_S):
             return self._unavailable(f"it was not ready after {ENERGY_PREPARE_TIMEOUT_S:.0f} s")
         if self._error is not None:
             logger.warning("energy source %s failed", self._name, exc_info=self._error)

@@ -1,4 +1,4 @@
-"""What one measuring process does, from loading the model to the saved raw results."""
+"""What one measuring process does, from the idle device to the saved raw results."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ from llenergymeasure.exceptions import ConfigurationError
 from llenergymeasure.orchestration.context import ExperimentContext
 from llenergymeasure.orchestration.events import EventWriter
 from llenergymeasure.orchestration.factory import (
-    chosen_energy_spec,
     create_energy_backend,
     create_inference_backend,
+    energy_label,
 )
+from llenergymeasure.orchestration.idle import IdleBaseline
 from llenergymeasure.orchestration.priming import EnergyPriming
 from llenergymeasure.orchestration.raw_results import Prepared, raw_result
 from llenergymeasure.orchestration.requests import check_chats, check_lengths, requests_of
@@ -36,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 
 def measure(context: ExperimentContext, rank: Rank, events: EventWriter) -> None:
-    """Load, warm up, measure each cycle that is to do, and save each as soon as it is finished.
+    """Idle, load, warm up; then measure each cycle that is to do, and save it at once.
 
     Raises:
         LLEnergyMeasureError: What the launcher tells the parent.
@@ -46,14 +47,23 @@ def measure(context: ExperimentContext, rank: Rank, events: EventWriter) -> None
     requests = requests_of(config, texts)
     before = LoadMeter(parent_pid=context.parent_pid)
     # Writing the results needs the preloaded libraries; now, while the model loads, is the time.
-    priming = EnergyPriming(
-        create_energy_backend(config, rank), chosen_energy_spec(config).name, afterwards=preload
-    )
+    source, label = create_energy_backend(config, rank), energy_label(config.energy.backend)
+    priming = EnergyPriming(source, label, afterwards=preload)
     with closing(create_inference_backend(config)) as backend, closing(priming):
+        idle = IdleBaseline(
+            config,
+            priming,
+            backend,
+            events,
+            parent_pid=context.parent_pid,
+            reads_machine=rank.index == 0,
+        )
+        idle.before_load()
         events.phase("loading")
         backend.load()
         model = backend.describe()
         check_chats(texts, prompts, model)
+        baseline = idle.after_load(model)
         energy = priming.ready()
         warmup = warm_up(backend, energy, config, texts, events)
         prepared = Prepared(
@@ -63,6 +73,7 @@ def measure(context: ExperimentContext, rank: Rank, events: EventWriter) -> None
             prompts=prompts,
             model=model,
             environment=collect_environment(),
+            baseline=baseline,
             warmup=warmup,
             load_before=before.sample(),
         )
@@ -91,7 +102,12 @@ def _measure_cycle(
     check_lengths(requests, outcome.traces)
     events.phase("saving", cycle=cycle, total=len(requests))
     result = raw_result(prepared, cycle, backend, outcome)
-    repository.save_raw(result, outcome.traces, cycles_planned=prepared.context.planned_cycles)
+    repository.save_raw(
+        result,
+        outcome.traces,
+        cycles_planned=prepared.context.planned_cycles,
+        series=outcome.samples if prepared.config.timeseries.kept else (),
+    )
     logger.info("cycle %d saved", cycle)
 
 

@@ -10,6 +10,7 @@ from llenergymeasure.config.runtime_env import Rank
 from llenergymeasure.core.inference_backends.protocols import InferenceBackend
 from llenergymeasure.core.system_load import contention_reason
 from llenergymeasure.core.window import WindowOutcome
+from llenergymeasure.domain.baseline import DomainBaseline
 from llenergymeasure.domain.environment import EnvironmentMetadata, LoadSample, MachineLoad
 from llenergymeasure.domain.experiment import (
     BackendInfo,
@@ -22,6 +23,7 @@ from llenergymeasure.domain.model_info import ModelInfo
 from llenergymeasure.domain.validity import Reason
 from llenergymeasure.orchestration.context import ExperimentContext
 from llenergymeasure.orchestration.reasons import dummy_reason, process_reasons
+from llenergymeasure.orchestration.reasons_before import baseline_reasons
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Prepared:
     prompts: PromptsInfo
     model: ModelInfo
     environment: EnvironmentMetadata
+    baseline: tuple[DomainBaseline, ...]
     warmup: WarmupInfo
     load_before: LoadSample
 
@@ -64,6 +67,7 @@ def raw_result(
         model=prepared.model,
         backend=BackendInfo(name=config.backend, version=prepared.model.engine_version),
         prompts=prepared.prompts,
+        baseline=prepared.baseline,
         warmup=prepared.warmup,
         environment=prepared.environment,
         load=load,
@@ -80,4 +84,5 @@ def _reasons(prepared: Prepared, outcome: WindowOutcome, load: MachineLoad) -> t
         prepared.config.min_duration_s,
     )
     others = (contention_reason(load), dummy_reason(prepared.model))
-    return (*found, *(reason for reason in others if reason is not None))
+    told = (reason for reason in others if reason is not None)
+    return (*found, *told, *baseline_reasons(prepared.baseline))

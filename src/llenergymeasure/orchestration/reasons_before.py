@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from llenergymeasure.domain.baseline import BaselineMethod, DomainBaseline
 from llenergymeasure.domain.experiment import WarmupInfo, WarmupMode
 from llenergymeasure.domain.validity import Reason, ReasonCode
+
+
+def baseline_reasons(baselines: Sequence[DomainBaseline]) -> Iterator[Reason]:
+    """Reasons that the idle baseline gives; that it does not apply is no reason."""
+    for baseline in baselines:
+        if baseline.method is BaselineMethod.UNAVAILABLE:
+            yield Reason(
+                code=ReasonCode.BASELINE_UNAVAILABLE,
+                detail=f"no idle power of {baseline.name} at level {baseline.level}: "
+                f"{baseline.reason}",
+            )
+        yield from baseline.findings
 
 
 def warmup_reasons(warmup: WarmupInfo) -> Iterator[Reason]:

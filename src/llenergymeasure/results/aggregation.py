@@ -24,6 +24,7 @@ from llenergymeasure.domain.experiment import (
 )
 from llenergymeasure.domain.metrics import (
     ComputeMetrics,
+    EnergyMetrics,
     InferenceMetrics,
     inference_from_counts,
     latency_metrics,
@@ -32,13 +33,21 @@ from llenergymeasure.domain.statistics import cycle_stats
 from llenergymeasure.domain.trace import RequestTrace
 from llenergymeasure.domain.validity import judge
 from llenergymeasure.exceptions import StorageError
-from llenergymeasure.results.energy_domains import counted_domains
+from llenergymeasure.results.energy_domains import Place, counted_places
 from llenergymeasure.results.energy_sums import energy_metrics, sum_if_all
+from llenergymeasure.results.marginal import with_marginal
 from llenergymeasure.results.reasons import cycle_reasons, experiment_reasons
 
 Traces = Mapping[tuple[int, int], Sequence[RequestTrace]]
 
-_STATS = ("duration_s", "output_tokens_per_s", "total_j", "j_per_output_token", "e2e_ms_mean")
+_STATS = (
+    "duration_s",
+    "output_tokens_per_s",
+    "total_j",
+    "marginal_j",
+    "j_per_output_token",
+    "e2e_ms_mean",
+)
 
 
 def aggregate(
@@ -70,10 +79,10 @@ def aggregate(
     raws = sorted(raws, key=lambda raw: (raw.cycle, raw.process_index))
     _check_belongs_together(raws, traces)
     by_cycle = _grouped(raws)
-    domains = counted_domains(by_cycle)
+    counted = counted_places(by_cycle)
     inference = _summed([_cycle_inference(group) for group in by_cycle.values()])
-    energy = energy_metrics(domains, raws, inference)
-    values = [_cycle_values(c, group, domains[c], traces) for c, group in by_cycle.items()]
+    energy = _energy(counted, raws, inference)
+    values = [_cycle_values(c, group, counted[c], traces) for c, group in by_cycle.items()]
     first = raws[0]
     return AggregatedResult(
         experiment_id=first.experiment_id,
@@ -178,14 +187,23 @@ def _pooled(raws: Sequence[RawProcessResult], traces: Traces) -> list[RequestTra
     return [trace for raw in raws for trace in traces[raw.cycle, raw.process_index]]
 
 
+def _energy(
+    counted: Mapping[int, Mapping[Place, DomainReading]],
+    raws: Sequence[RawProcessResult],
+    inference: InferenceMetrics,
+) -> EnergyMetrics:
+    domains = {cycle: list(places.values()) for cycle, places in counted.items()}
+    return with_marginal(energy_metrics(domains, raws, inference), counted, raws)
+
+
 def _cycle_values(
     cycle: int,
     group: Sequence[RawProcessResult],
-    domains: Sequence[DomainReading],
+    counted: Mapping[Place, DomainReading],
     traces: Traces,
 ) -> CycleValues:
     inference = _cycle_inference(group)
-    energy = energy_metrics({cycle: domains}, group, inference)
+    energy = _energy({cycle: counted}, group, inference)
     e2e = latency_metrics(_pooled(group, traces)).e2e_ms
     return CycleValues(
         cycle=cycle,
@@ -195,6 +213,7 @@ def _cycle_values(
         output_tokens_per_s=inference.output_tokens_per_s,
         total_j=energy.total_j,
         partial_j=energy.partial_j,
+        marginal_j=energy.marginal_j,
         j_per_output_token=energy.j_per_output_token,
         e2e_ms_mean=None if e2e is None else e2e.mean,
         validity=judge(cycle_reasons(cycle, group, inference, energy)),

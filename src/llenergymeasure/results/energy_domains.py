@@ -28,10 +28,17 @@ def counted_domains(
 
     Of several processes that read the same domain, the lowest index with a number counts.
     """
+    return {cycle: list(places.values()) for cycle, places in counted_places(by_cycle).items()}
+
+
+def counted_places(
+    by_cycle: Mapping[int, Sequence[RawProcessResult]],
+) -> dict[int, dict[Place, DomainReading]]:
+    """As ``counted_domains``, each with where it was taken."""
     completed = _with_what_was_lost(by_cycle)
     unread = _unread_hosts(by_cycle, completed)
     return {
-        cycle: [*_counted_once(raws, completed), *_of_unread_hosts(raws, unread)]
+        cycle: _counted_once(raws, completed) | _of_unread_hosts(raws, unread)
         for cycle, raws in by_cycle.items()
     }
 
@@ -49,14 +56,14 @@ def place(domain: DomainReading, raw: RawProcessResult) -> Place:
 
 def _counted_once(
     raws: Sequence[RawProcessResult], completed: Mapping[tuple[int, int], list[DomainReading]]
-) -> list[DomainReading]:
+) -> dict[Place, DomainReading]:
     chosen: dict[Place, DomainReading] = {}
     for raw in sorted(raws, key=lambda raw: raw.process_index):
         for domain in completed[raw.cycle, raw.process_index]:
             where = place(domain, raw)
             if where not in chosen or _rank(domain) > _rank(chosen[where]):
                 chosen[where] = domain
-    return list(chosen.values())
+    return chosen
 
 
 def _rank(domain: DomainReading) -> int:
@@ -129,14 +136,14 @@ def _unread_hosts(
 
 def _of_unread_hosts(
     raws: Sequence[RawProcessResult], unread: Mapping[str, Sequence[DomainReading]]
-) -> list[DomainReading]:
+) -> dict[Place, DomainReading]:
     hosts = sorted({raw.environment.hostname for raw in raws})
-    return [
-        _missing(domain, f"host {host} was not read")
+    return {
+        ("machine", host, domain.name): _missing(domain, f"host {host} was not read")
         for host in hosts
         for domain in unread.get(host, ())
         if domain.expected
-    ]
+    }
 
 
 def _missing(domain: DomainReading, reason: str) -> DomainReading:

@@ -58,6 +58,7 @@ def _reasons(
         _unanswered(inference),
         _energy(energy, [raw.energy for raw in raws]),
         _replayed(energy),
+        _below_idle(energy),
     )
     told = {reason.code for reason in own}
     return [*own, *(reason for reason in derived if reason and reason.code not in told)]
@@ -134,3 +135,15 @@ def _replayed(energy: EnergyMetrics) -> Reason | None:
         return None
     detail = "the joules come from a recording or a formula, not from this machine"
     return Reason(code=ReasonCode.ENERGY_REPLAYED, detail=detail)
+
+
+def _below_idle(energy: EnergyMetrics) -> Reason | None:
+    """Noise may put the marginal energy a little below zero, nothing puts it far below."""
+    marginal_j = energy.marginal_j
+    if marginal_j is None or marginal_j + (energy.marginal_uncertainty_j or 0.0) >= 0:
+        return None
+    detail = (
+        f"the run drew {-marginal_j:.1f} J less than idle power would have: something else was "
+        "busy while the idle power was taken"
+    )
+    return Reason(code=ReasonCode.BASELINE_UNSTEADY, detail=detail)

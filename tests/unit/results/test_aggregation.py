@@ -121,6 +121,7 @@ def test_each_cycle_and_its_spread_are_kept() -> None:
         "duration_s",
         "output_tokens_per_s",
         "total_j",
+        "marginal_j",
         "j_per_output_token",
         "e2e_ms_mean",
     }

@@ -15,7 +15,7 @@ after end-of-sequence, nothing interpolated).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from llenergymeasure.config.models import ExperimentConfig
 from llenergymeasure.domain.metrics import ComputeMetrics
@@ -56,6 +56,22 @@ class InferenceBackend(Protocol):
 
     def close(self) -> None:
         """Free the engine and its device memory. Idempotent."""
+        ...
+
+
+@runtime_checkable
+class DevicePreparing(Protocol):
+    """An engine that can set up its device before the model. Optional: asked for with isinstance.
+
+    Idle power at the level ``context`` is measured between this and ``load``.
+    """
+
+    def prepare_device(self) -> None:
+        """Make the device's context; called once, before ``load``.
+
+        Raises:
+            ConfigurationError, BackendError
+        """
         ...
 
 

@@ -68,6 +68,14 @@ class PyTorchBackend:
         self._batch_size = options.batch_size
         self._ready: _Ready | None = None
 
+    def prepare_device(self) -> None:
+        """Make the device's context without a model.
+
+        Raises:
+            ConfigurationError: The device is not there.
+        """
+        runtime.make_context(runtime.choose_device(self._config.device))
+
     def load(self) -> None:
         """Find the model, load it onto the device, and check that the lengths fit it.
 

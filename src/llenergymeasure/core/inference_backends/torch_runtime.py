@@ -38,6 +38,14 @@ def choose_device(name: str) -> Any:
     )
 
 
+def make_context(device: Any) -> None:
+    """Let the device set itself up, which its first allocation makes it do."""
+    import torch
+
+    torch.ones(1, device=device)
+    synchronize(device)
+
+
 def seed_everything(seed: int) -> None:
     """Seed Python's, NumPy's and torch's global generators, on every device."""
     import numpy as np
