@@ -144,7 +144,7 @@ class CodeCarbonBackend:
         if failure is not None:
             domains = tuple(missing(name, failure, window) for name in self._sources.names)
         else:
-            domains = self._sources.readings(data, window)
+            domains = self._sources.readings(data, window, look_for_rapl())
         kg_co2, reason = emissions(data, domains, self._options.country_iso_code)
         return EnergyReading(
             backend="codecarbon",

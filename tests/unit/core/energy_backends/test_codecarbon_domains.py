@@ -13,6 +13,7 @@ from llenergymeasure.core.energy_backends.codecarbon_emissions import emissions
 from llenergymeasure.core.energy_backends.rapl_state import RaplState
 from llenergymeasure.core.nvml import NvmlGpu
 from llenergymeasure.domain.energy import DomainReading, EnergyMethod, MeasurementWindow
+from llenergymeasure.domain.validity import ReasonCode, ValidityStatus, judge
 
 NO_RAPL = RaplState()
 RAPL = RaplState(packages=1, readable=1, wrap_j=65_532.0, example=Path("energy_uj"))
@@ -45,15 +46,19 @@ def read(
     *,
     rapl: RaplState = NO_RAPL,
     gpus: tuple[NvmlGpu, ...] = (),
+    rapl_now: RaplState | None = None,
     duration_s: float = 10.0,
     **hardware: Any,
 ) -> dict[str, DomainReading]:
     sources = MachineSources(
         version="3.3.2", hardware={**HARDWARE, **hardware}, rapl=rapl, gpus=gpus
     )
-    readings = sources.readings(data or Data(), window(duration_s))
+    readings = sources.readings(data or Data(), window(duration_s), rapl_now or rapl)
     assert tuple(reading.name for reading in readings) == sources.names
     for reading in readings:
+        assert reading.source == "codecarbon"
+        lost = reading.expected and reading.joules is None
+        assert [judge([f]).status for f in reading.findings] == [ValidityStatus.INVALID] * lost
         assert (reading.joules is None) == (reading.method is None)
         assert (reading.joules is None) == (reading.reason is not None)
         assert reading.uncertainty_j is None
@@ -99,12 +104,74 @@ def test_half_of_the_sockets_is_no_reading() -> None:
     assert "only 1 of 2" in (found["cpu"].reason or "")
 
 
-@pytest.mark.parametrize(("duration_s", "lost"), [(163.0, False), (164.0, True)])
-def test_a_window_in_which_rapl_can_wrap_has_no_joules(duration_s: float, lost: bool) -> None:
-    found = read(rapl=RAPL, duration_s=duration_s)
+def code(reading: DomainReading) -> ReasonCode:
+    (finding,) = reading.findings
+    assert reading.name in finding.detail
+    return finding.code
+
+
+@pytest.mark.parametrize(
+    ("packages", "wrap_j", "duration_s", "lost"),
+    [
+        (1, 65_532.0, 65.0, False),
+        (1, 65_532.0, 66.0, True),
+        # Two packages of 500 W and more, each with a counter of its own.
+        (2, 65_532.0, 32.0, False),
+        (2, 65_532.0, 33.0, True),
+        (1, 262_143.0, 262.0, False),
+        (1, 262_143.0, 263.0, True),
+    ],
+)
+def test_a_window_in_which_rapl_can_wrap_has_no_joules(
+    packages: int, wrap_j: float, duration_s: float, lost: bool
+) -> None:
+    rapl = RaplState(packages, packages, wrap_j, Path("energy_uj"))
+    found = read(rapl=rapl, duration_s=duration_s)
 
     assert (found["cpu"].joules is None) is lost
-    assert not lost or "wrap" in (found["cpu"].reason or "")
+    if lost:
+        assert code(found["cpu"]) is ReasonCode.COUNTER_WRAP_RISK
+
+
+@pytest.mark.parametrize("duration_s", [0.01, 1.0, 30.0, 65.0])
+@pytest.mark.parametrize("packages", [1, 2])
+@pytest.mark.parametrize("range_j", [65_532.0, 262_143.0])
+def test_a_failed_read_that_passes_for_a_wrap_is_never_energy(
+    duration_s: float, packages: int, range_j: float
+) -> None:
+    # CodeCarbon makes 263,144 J of a true 1,000 J so.
+    rapl = RaplState(packages, packages, range_j, Path("energy_uj"))
+    found = read(Data(cpu_energy=(range_j + 1.0) / 3.6e6), rapl=rapl, duration_s=duration_s)
+
+    assert found["cpu"].joules is None
+    assert code(found["cpu"]) is ReasonCode.COUNTER_WRAP_RISK
+
+
+def test_as_much_as_two_packages_can_draw_is_energy() -> None:
+    rapl = RaplState(2, 2, 262_143.0, Path("energy_uj"))
+    found = read(Data(cpu_energy=12_000 / 3.6e6), rapl=rapl, duration_s=10.0)
+    assert found["cpu"].joules == pytest.approx(12_000)
+
+
+def test_a_counter_that_was_closed_meanwhile_is_no_reading() -> None:
+    closed = RaplState(packages=1, readable=0, example=Path("p/energy_uj"))
+    found = read(rapl=RAPL, rapl_now=closed)
+
+    assert found["cpu"].joules is None
+    assert code(found["cpu"]) is ReasonCode.RAPL_UNREADABLE
+    assert "p/energy_uj" in (found["cpu"].reason or "")
+
+
+@pytest.mark.parametrize(
+    ("joules", "expected"),
+    [(-48_500.0, ReasonCode.COUNTER_RESET), (4e9, ReasonCode.COUNTER_RESET)],
+)
+def test_a_gpu_counter_that_was_reset_is_no_reading(joules: float, expected: ReasonCode) -> None:
+    found = read(Data(gpu_energy=joules / 3.6e6), gpus=(H200,), gpu_count=1)
+
+    assert found["gpu"].joules is None
+    assert found["gpu"].expected
+    assert code(found["gpu"]) is expected
 
 
 def test_an_estimate_does_not_wrap() -> None:
