@@ -21,6 +21,8 @@ COMPLETION_MARKER_PREFIX: Final = ".completed_"
 
 RESULTS_DIR_ENV: Final = "LLM_ENERGY_RESULTS_DIR"
 STATE_DIR_ENV: Final = "LLM_ENERGY_STATE_DIR"
+# Set for the measuring process: the id of the process that follows it.
+PARENT_PID_ENV: Final = "LEM_PARENT_PID"
 DEFAULT_RESULTS_DIR: Final = "results"
 DEFAULT_STATE_DIR: Final = ".state"
 POWERCAP_ROOT_ENV: Final = "LEM_POWERCAP_ROOT"

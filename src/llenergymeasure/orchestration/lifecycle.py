@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
-from llenergymeasure.constants import SHUTDOWN_GRACE_S
+from llenergymeasure.constants import PARENT_PID_ENV, SHUTDOWN_GRACE_S
 
 _PR_SET_PDEATHSIG = 1
 _PARENT_CHECK_S = 0.25
@@ -23,7 +23,8 @@ _PARENT_CHECK_S = 0.25
 def spawn(command: Sequence[str], output: Path) -> subprocess.Popen[bytes]:
     """Start a process in a session of its own, so that Ctrl-C reaches only this one.
 
-    Its stdout and stderr go to ``output``; it has no stdin.
+    Its stdout and stderr go to ``output``; it has no stdin. Its environment names this process, so
+    that an energy source can tell which processes belong to the measurement.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
     with output.open("ab") as file:
@@ -33,6 +34,7 @@ def spawn(command: Sequence[str], output: Path) -> subprocess.Popen[bytes]:
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            env={**os.environ, PARENT_PID_ENV: str(os.getpid())},
         )
 
 

@@ -18,6 +18,7 @@ from llenergymeasure.core.energy_backends.cuda_visible import (
     visible_gpus,
 )
 from llenergymeasure.core.energy_backends.device_track import SensorError
+from llenergymeasure.core.energy_backends.nvml_state import DeviceState
 
 INSTANT = "NVML_FI_DEV_POWER_INSTANT"
 USAGE = "nvmlDeviceGetPowerUsage"
@@ -168,6 +169,10 @@ class NvmlDevice:
         if self._power is None:
             raise SensorError("power cannot be read", lost=False)
         return self._power()
+
+    def state(self) -> DeviceState:
+        """What it can tell beside energy and power, found out now."""
+        return DeviceState(self._pynvml, self._handle if self.lost is None else None)
 
     def _choose_power(self) -> None:
         if self._works(self._instant_mw):
