@@ -15,7 +15,8 @@ from pathlib import Path
 
 import psutil
 
-from llenergymeasure.core.nvml import nvml_gpus
+from llenergymeasure.core.cpu_info import cpu_details
+from llenergymeasure.core.gpu_info import gpu_inventory
 from llenergymeasure.domain.environment import EnvironmentMetadata
 
 THREAD_VARIABLES = (
@@ -63,17 +64,23 @@ _CGROUP_MARKS = {
 
 def collect_environment() -> EnvironmentMetadata:
     """Collect the facts; a fact that cannot be had is None."""
+    inventory = gpu_inventory()
     return EnvironmentMetadata(
         hostname=socket.gethostname(),
         os=platform.platform(),
         python_version=platform.python_version(),
         lem_version=_version("llenergymeasure") or "unknown",
+        kernel=platform.release() or None,
         cpu_model=cpu_model(),
+        cpu=cpu_details(),
         logical_cpus=os.cpu_count(),
         affinity=_affinity(),
         memory_bytes=_memory_bytes(),
         container=container(),
-        gpus=tuple(gpu.name for gpu in nvml_gpus()),
+        gpus=tuple(gpu.name for gpu in inventory.gpus if gpu.name is not None),
+        gpu_details=inventory.gpus,
+        gpu_driver=inventory.driver,
+        cuda_driver=inventory.cuda,
         thread_settings={name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ},
         packages={name: found for name in PACKAGES if (found := _version(name)) is not None},
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,35 +21,74 @@ class NvmlGpu:
     counts_energy: bool
 
 
-def nvml_gpus() -> tuple[NvmlGpu, ...]:
-    """All GPUs of the machine in NVML's order; empty without a driver, a GPU or the binding."""
+class NvmlSession:
+    """The initialised library, asked for facts: what it does not know is None, never an error.
+
+    Args:
+        binding: The module ``pynvml``.
+    """
+
+    def __init__(self, binding: Any) -> None:
+        self.binding = binding
+
+    def ask(self, function: str, *arguments: Any) -> Any:
+        """The answer of a function of the binding; None if it fails or there is none such."""
+        call: Callable[..., Any] | None = getattr(self.binding, function, None)
+        if call is None:
+            return None
+        try:
+            return call(*arguments)
+        except (self.binding.NVMLError, ValueError, TypeError):
+            # The binding raises the last two where it and the driver differ in age.
+            return None
+
+    def text(self, function: str, *arguments: Any) -> str | None:
+        """An answer that is text; old bindings answer in bytes."""
+        value = self.ask(function, *arguments)
+        if value is None:
+            return None
+        return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+    def constant(self, name: str) -> Any:
+        """A constant of the binding; None in one that does not have it."""
+        return getattr(self.binding, name, None)
+
+    def handles(self) -> list[Any]:
+        """A handle for each GPU in the order of the PCI bus; None for one that does not answer."""
+        count = self.ask("nvmlDeviceGetCount") or 0
+        return [self.ask("nvmlDeviceGetHandleByIndex", index) for index in range(count)]
+
+
+@contextmanager
+def nvml_session() -> Iterator[NvmlSession | None]:
+    """The library for a while; None without a driver or the binding."""
     try:
         import pynvml  # type: ignore[import-untyped]
     except ImportError:
-        return ()
+        yield None
+        return
+    session = NvmlSession(pynvml)
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
-        return ()
+        yield None
+        return
     try:
-        handles = [
-            pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())
-        ]
-        return tuple(_gpu(pynvml, handle) for handle in handles)
-    except pynvml.NVMLError:
-        return ()
+        yield session
     finally:
-        pynvml.nvmlShutdown()
+        session.ask("nvmlShutdown")
 
 
-def _gpu(pynvml: Any, handle: Any) -> NvmlGpu:
-    name = pynvml.nvmlDeviceGetName(handle)
-    try:
-        pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
-    except pynvml.NVMLError:
-        counts_energy = False
-    else:
-        counts_energy = True
-    # Old bindings answer in bytes.
-    text = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
-    return NvmlGpu(name=text, counts_energy=counts_energy)
+def nvml_gpus() -> tuple[NvmlGpu, ...]:
+    """All GPUs of the machine in NVML's order; empty without a driver, a GPU or the binding."""
+    with nvml_session() as session:
+        if session is None:
+            return ()
+        return tuple(_gpu(session, handle) for handle in session.handles() if handle is not None)
+
+
+def _gpu(session: NvmlSession, handle: Any) -> NvmlGpu:
+    return NvmlGpu(
+        name=session.text("nvmlDeviceGetName", handle) or "unknown GPU",
+        counts_energy=session.ask("nvmlDeviceGetTotalEnergyConsumption", handle) is not None,
+    )

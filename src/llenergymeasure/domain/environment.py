@@ -5,24 +5,36 @@ from __future__ import annotations
 from pydantic import Field
 
 from llenergymeasure.domain.base import Record
+from llenergymeasure.domain.hardware import CpuDetails, GpuDetails
 
 
 class EnvironmentMetadata(Record):
     """The machine and the software. None where a fact could not be had.
 
-    ``thread_settings`` holds the thread-count variables that were set (OMP_NUM_THREADS, ...).
+    Attributes:
+        kernel: Release of the operating system's kernel.
+        container: Kind of container; None outside of one, as far as one can tell.
+        gpus: Names of the NVIDIA GPUs; ``gpu_details`` holds them in full.
+        gpu_driver: Version of NVIDIA's driver.
+        cuda_driver: Newest CUDA version that this driver supports.
+        thread_settings: The thread-count variables that were set (OMP_NUM_THREADS, ...).
     """
 
     hostname: str
     os: str
     python_version: str
     lem_version: str
+    kernel: str | None = None
     cpu_model: str | None = None
+    cpu: CpuDetails | None = None
     logical_cpus: int | None = None
     affinity: tuple[int, ...] | None = None
     memory_bytes: int | None = None
     container: str | None = None
     gpus: tuple[str, ...] = ()
+    gpu_details: tuple[GpuDetails, ...] = ()
+    gpu_driver: str | None = None
+    cuda_driver: str | None = None
     thread_settings: dict[str, str] = Field(default_factory=dict)
     packages: dict[str, str] = Field(default_factory=dict)
 

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from llenergymeasure.core.environment import collect_environment, container, cpu_model
+from llenergymeasure.domain.environment import EnvironmentMetadata
 
 
 def test_the_facts_of_this_machine() -> None:
@@ -98,3 +99,17 @@ def test_containers_are_recognised(
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content)
     assert container(tmp_path, env) == expected
+
+
+def test_processors_are_recorded_with_the_result() -> None:
+    found = collect_environment()
+    assert found.kernel == os.uname().release
+    assert found.cpu is not None
+    assert found.cpu.physical_cores == psutil.cpu_count(logical=False)
+    assert found.gpus == tuple(gpu.name for gpu in found.gpu_details)
+
+
+def test_what_older_versions_stored_can_be_read() -> None:
+    stored = {"hostname": "h", "os": "o", "python_version": "3", "lem_version": "0", "gpus": ["A"]}
+    found = EnvironmentMetadata.model_validate(stored)
+    assert (found.gpus, found.gpu_details, found.cpu) == (("A",), (), None)
