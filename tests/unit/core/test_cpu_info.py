@@ -6,17 +6,16 @@ import pytest
 
 from llenergymeasure.core.cpu_info import cpu_details
 
+CPUS = "sys/devices/system/cpu"
 TWO_SOCKETS = {
-    **{
-        f"sys/devices/system/cpu/cpu{i}/topology/physical_package_id": str(i // 2) for i in range(4)
-    },
-    **{f"sys/devices/system/cpu/cpu{i}/cpufreq/scaling_governor": "powersave" for i in range(4)},
-    **{f"sys/devices/system/cpu/cpu{i}/cpufreq/cpuinfo_min_freq": "800000" for i in range(4)},
-    **{f"sys/devices/system/cpu/cpu{i}/cpufreq/cpuinfo_max_freq": "3800000" for i in range(4)},
-    "sys/devices/system/cpu/cpu3/cpufreq/scaling_governor": "performance",
-    "sys/devices/system/cpu/cpu3/cpufreq/cpuinfo_max_freq": "4100000",
-    "sys/devices/system/cpu/cpufreq/boost": "1",
-    "sys/devices/system/cpu/smt/active": "1",
+    **{f"{CPUS}/cpu{i}/topology/physical_package_id": str(i // 2) for i in range(4)},
+    **{f"{CPUS}/cpu{i}/cpufreq/scaling_governor": "powersave" for i in range(4)},
+    **{f"{CPUS}/cpu{i}/cpufreq/cpuinfo_min_freq": "800000" for i in range(4)},
+    **{f"{CPUS}/cpu{i}/cpufreq/cpuinfo_max_freq": "3800000" for i in range(4)},
+    f"{CPUS}/cpu3/cpufreq/scaling_governor": "performance",
+    f"{CPUS}/cpu3/cpufreq/cpuinfo_max_freq": "4100000",
+    f"{CPUS}/cpufreq/boost": "1",
+    f"{CPUS}/smt/active": "1",
     "sys/devices/system/node/node0/cpulist": "0-1",
     "sys/devices/system/node/node1/cpulist": "2-3",
     "sys/devices/system/node/possible": "0-1",
