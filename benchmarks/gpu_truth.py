@@ -148,6 +148,8 @@ def one(name: str, kind: str, device: str, plan: Plan) -> dict[str, Any]:
     from gputruth import experiments, registers
     from gputruth.load import CurveLoad, TorchLoad, Unloaded
 
+    # Devices are named by UUID; what CUDA is to see is each load's own business.
+    os.environ.pop("CUDA_VISIBLE_DEVICES", None)
     try:
         uuid = registers.device_uuid(device)
     except Exception as error:  # noqa: BLE001 - there is no GPU; that is said, not thrown

@@ -141,7 +141,7 @@ def readers(load: Load, device: str, plan: Plan) -> Outcome:
     meters = Meters()
     rows: Rows = []
     notes: list[str] = []
-    zeus = _zeus(notes)
+    zeus = _zeus(device, notes)
     watts: dict[str, float] = {}
     with load.steady(device) as at:
         meters.of(at)
@@ -180,15 +180,14 @@ def _one_window(meters: Meters, device: str, seconds: float, zeus: Any) -> dict[
     return {**ours, **told}
 
 
-def _zeus(notes: list[str]) -> Any:
+def _zeus(device: str, notes: list[str]) -> Any:
     try:
         import logging
 
         logging.disable(logging.CRITICAL)
         from zeus.monitor import ZeusMonitor
 
-        # Zeus counts the GPUs that CUDA_VISIBLE_DEVICES leaves; the script leaves the one.
-        return ZeusMonitor(gpu_indices=[0])
+        return ZeusMonitor(gpu_indices=[registers.device_index(device)])
     except ImportError:
         notes.append("zeus is not installed.")
     except Exception as error:  # noqa: BLE001 - a reader that refuses is told, not fatal

@@ -23,6 +23,11 @@ def device_uuid(name: str) -> str:
     return str(pynvml.nvmlDeviceGetUUID(handle))
 
 
+def device_index(uuid: str) -> int:
+    """The GPU's place in NVML's order."""
+    return int(pynvml.nvmlDeviceGetIndex(_handle(uuid)))
+
+
 def description(name: str) -> dict[str, str]:
     """Device, driver and settings, in words; what cannot be read is left out."""
     handle = _handle(name)
