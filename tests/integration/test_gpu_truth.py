@@ -47,7 +47,8 @@ def verdicts(report: str) -> dict[str, str]:
 
 def test_every_experiment_holds_on_a_sound_gpu(tmp_path: Path) -> None:
     report = tmp_path / "GPU.md"
-    report.write_text("before\n<!-- gpu truth: begin -->\nNo results yet.\n<!-- gpu truth: end -->\nafter\n")
+    marks = "<!-- gpu truth: begin -->\nNo results yet.\n<!-- gpu truth: end -->"
+    report.write_text(f"before\n{marks}\nafter\n")
     remaining = list(TITLES)
     for _ in range(ATTEMPTS):
         raw = tmp_path / "raw"
