@@ -154,10 +154,11 @@ class CounterSum:
         self._range_uj = None
 
     def _may_hide_wraps(self, gap_ns: int) -> bool:
-        # A machine that has shown more power than any may have keeps its own measure.
         mean_w = self.total_uj / self.length_ns * 1e3 if self.length_ns else 0.0
+        # A counter that has shown more power than any can have keeps its own measure.
+        most_w = self._most_w if mean_w <= self._most_w else _UNUSUAL * mean_w
         least_uj = SMALLEST_RANGE_UJ if self._range_uj is None else self._range_uj
-        possible_uj = max(self._most_w, _UNUSUAL * mean_w) * gap_ns / 1e3
+        possible_uj = most_w * gap_ns / 1e3
         return gap_ns > HELD_UP_NS and possible_uj >= least_uj
 
     def _risk(self, what: str) -> Reason:
