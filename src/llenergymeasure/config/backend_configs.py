@@ -221,7 +221,6 @@ CODECARBON = EnergyBackendSpec(
     description="CodeCarbon, offline: counters where it finds them, else estimates; emissions.",
     install_hint=_REINSTALL,
     kinds=("cpu", "ram", "gpu"),
-    auto_rank=50,
 )
 
 NVML = EnergyBackendSpec(
@@ -231,6 +230,18 @@ NVML = EnergyBackendSpec(
     requires=("pynvml",),
     description="NVIDIA GPUs by their energy counter, checked against power; nothing else.",
     install_hint=_REINSTALL,
+    scope="device",
+    kinds=("gpu",),
+    auto_rank=10,
+)
+
+ZEUS = EnergyBackendSpec(
+    name="zeus",
+    target=f"{_ENERGY}.zeus:ZeusBackend",
+    options=ZeusConfig,
+    requires=("zeus",),
+    description="GPUs by Zeus: a check for another source, without an interval.",
+    install_hint="pip install zeus",
     scope="device",
     kinds=("gpu",),
 )

@@ -1,0 +1,275 @@
+"""GPUs as Zeus reads them, unaligned and without an interval: a second opinion, not a first.
+
+prepare()   ZeusMonitor made                      (importing it takes 1.5 s, in a thread)
+start()     begin_window | window opens
+stop()      window closes | end_window
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+from llenergymeasure.config.backend_configs import ZeusConfig
+from llenergymeasure.core.energy_backends.clock import MonotonicClock, WindowTimer
+from llenergymeasure.core.energy_backends.nvml_devices import Nvml, NvmlMissingError
+from llenergymeasure.domain.energy import (
+    DomainReading,
+    EnergyMethod,
+    EnergyReading,
+    EnergyScope,
+    MeasurementWindow,
+)
+from llenergymeasure.domain.validity import Reason, ReasonCode
+from llenergymeasure.exceptions import EnergyBackendError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Gpu:
+    """One GPU of Zeus'.
+
+    Attributes:
+        zeus_index: Among those that Zeus sees.
+        name: As the NVML source calls it.
+        uuid: None where the driver does not tell.
+        method: How Zeus reads it.
+    """
+
+    zeus_index: int
+    name: str
+    uuid: str | None
+    method: EnergyMethod
+
+
+class ZeusBackend:
+    """The joules of this machine's GPUs as Zeus tells them.
+
+    Args:
+        options: The ``energy.zeus`` section.
+        clock: Nanoseconds that the windows are timed with.
+    """
+
+    def __init__(self, options: ZeusConfig, clock: MonotonicClock = time.monotonic_ns) -> None:
+        self._options = options
+        self._timer = WindowTimer(clock)
+        self._version = ""
+        self._monitor: Any = None
+        self._gpus: list[_Gpu] = []
+        self._absent: DomainReading | None = None
+        self._windows = 0
+        self._start_failure: str | None = None
+
+    def prepare(self) -> None:
+        """Make the monitor.
+
+        Raises:
+            EnergyBackendError: Zeus does not work here, or has no GPU of an index that was named.
+        """
+        self.close()
+        try:
+            self._version = metadata.version("zeus")
+            with _quietly():
+                self._monitor = _new_monitor(self._options.devices)
+            self._gpus = _gpus_of(self._monitor)
+        except Exception as error:
+            self.close()
+            raise EnergyBackendError(
+                f"Zeus cannot be set up: {type(error).__name__}: {error}",
+                hint="it reads CUDA_VISIBLE_DEVICES with indices only; energy.zeus.devices are "
+                "its own indices, from 0",
+            ) from error
+        if not self._gpus:
+            self._absent = _no_gpu()
+
+    def start(self) -> None:
+        """Begin a window of Zeus'.
+
+        Raises:
+            EnergyBackendError: Not prepared, or a window is open.
+        """
+        if self._monitor is None:
+            raise EnergyBackendError("Zeus is not prepared: call prepare() first")
+        self._timer.require_closed()
+        self._windows += 1
+        self._start_failure = None
+        try:
+            with _quietly():
+                self._monitor.begin_window(self._key, sync_execution=False)
+        except Exception as error:  # noqa: BLE001 - told with the reading, not raised
+            self._start_failure = f"Zeus failed to start: {type(error).__name__}: {error}"
+        self._timer.open()
+
+    def stop(self) -> EnergyReading:
+        """End Zeus' window and translate what it says.
+
+        Raises:
+            EnergyBackendError: No window is open.
+        """
+        window = self._timer.close()
+        domains: tuple[DomainReading, ...]
+        if self._absent is not None:
+            domains = (self._absent.model_copy(update={"window": window}),)
+        else:
+            joules, failure = self._ended()
+            domains = tuple(self._reading(gpu, joules, failure, window) for gpu in self._gpus)
+        return EnergyReading(
+            backend="zeus",
+            version=self._version,
+            domains=domains,
+            emissions_reason="Zeus' windows tell energy, not where it comes from",
+        )
+
+    def close(self) -> None:
+        """End Zeus' processes; forgets an open window."""
+        self._timer.forget()
+        monitor, self._monitor = self._monitor, None
+        self._gpus, self._absent = [], None
+        polling = getattr(monitor, "power_monitor", None)
+        if polling is not None:
+            polling.stop()
+
+    @property
+    def _key(self) -> str:
+        return f"window-{self._windows}"
+
+    def _ended(self) -> tuple[dict[int, float], str | None]:
+        """Joules by Zeus' index, or why there are none."""
+        if self._start_failure is not None:
+            return {}, self._start_failure
+        try:
+            with _quietly():
+                measured = self._monitor.end_window(self._key, sync_execution=False)
+            return dict(measured.gpu_energy), None
+        except Exception as error:  # noqa: BLE001 - told with the reading, not raised
+            return {}, f"Zeus failed to stop: {type(error).__name__}: {error}"
+
+    def _reading(
+        self, gpu: _Gpu, joules: dict[int, float], failure: str | None, window: MeasurementWindow
+    ) -> DomainReading:
+        value = joules.get(gpu.zeus_index)
+        fault = None if failure is None else Reason(code=ReasonCode.SAMPLES_MISSING, detail=failure)
+        fault = fault or _what_is_wrong(value)
+        how = "energy counter" if gpu.method is EnergyMethod.COUNTER else "power, polled"
+        return DomainReading(
+            name=gpu.name,
+            scope=EnergyScope.DEVICE,
+            method=None if fault else gpu.method,
+            joules=None if fault else value,
+            origin=f"Zeus {self._version}, {how}",
+            device_id=gpu.uuid,
+            reason=fault.detail if fault else None,
+            window=window,
+            findings=(fault,) if fault else (),
+            source="zeus",
+        )
+
+
+def _new_monitor(devices: tuple[int, ...] | None) -> Any:
+    from zeus.monitor import ZeusMonitor
+
+    # Its own reading of the CPU would need root, and fails in windows where a counter wraps.
+    return ZeusMonitor(gpu_indices=None if devices is None else list(devices), cpu_indices=[])
+
+
+def _gpus_of(monitor: Any) -> list[_Gpu]:
+    polling = getattr(monitor, "power_monitor", None)
+    polled = set(polling.gpu_indices) if polling is not None else set()
+    seen = monitor.gpus.gpus
+    uuids = _uuids()
+    found = []
+    for index in monitor.gpu_indices:
+        place = seen[index].gpu_index
+        method = EnergyMethod.INTEGRATED if index in polled else EnergyMethod.COUNTER
+        found.append(_Gpu(index, f"gpu:{place}", uuids.get(place), method))
+    return found
+
+
+def _uuids() -> dict[int, str]:
+    """UUIDs of the GPUs by NVML's index; empty without NVML (AMD)."""
+    try:
+        nvml = Nvml()
+    except NvmlMissingError:
+        return {}
+    try:
+        return {gpu.index: gpu.uuid for gpu in nvml.devices(None, env={}) if gpu.uuid}
+    except NvmlMissingError:
+        return {}
+    finally:
+        nvml.close()
+
+
+def _no_gpu() -> DomainReading:
+    """Zeus says nothing of why it finds none, so NVML is asked whether there should be some."""
+    expected, detail = _hidden_gpus()
+    finding = Reason(code=ReasonCode.NO_GPU, detail=detail)
+    return DomainReading(
+        name="gpu",
+        scope=EnergyScope.DEVICE,
+        method=None,
+        joules=None,
+        expected=expected,
+        reason=detail,
+        findings=(finding,),
+        source="zeus",
+    )
+
+
+def _hidden_gpus() -> tuple[bool, str]:
+    try:
+        nvml = Nvml()
+    except NvmlMissingError as error:
+        return error.broken, f"Zeus finds no GPU: {error}"
+    try:
+        visible = bool(nvml.devices(None))
+    except (NvmlMissingError, EnergyBackendError) as error:
+        return True, f"Zeus finds no GPU: {error}"
+    finally:
+        nvml.close()
+    if visible:
+        return True, "Zeus does not find the GPUs that NVML shows"
+    return False, "Zeus finds no GPU that this process may use"
+
+
+def _what_is_wrong(joules: float | None) -> Reason | None:
+    if joules is None or not math.isfinite(joules):
+        detail = f"Zeus gave {joules} instead of joules"
+        return Reason(code=ReasonCode.SAMPLES_MISSING, detail=detail)
+    if joules < 0:
+        detail = f"Zeus gave {joules:.6g} J: the counter was reset"
+        return Reason(code=ReasonCode.COUNTER_RESET, detail=detail)
+    if joules == 0:
+        detail = "Zeus gave 0 J: the counter did not step, or the sensor cannot be read"
+        return Reason(code=ReasonCode.SAMPLES_MISSING, detail=detail)
+    return None
+
+
+class _IntoOurLog(logging.Handler):
+    """Keeps Zeus' messages off the terminal and puts its warnings into our log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno >= logging.WARNING:
+            logger.debug("Zeus: %s", record.getMessage())
+
+
+_INTO_OUR_LOG = _IntoOurLog()
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    theirs = logging.getLogger("zeus")
+    theirs.propagate = False
+    if _INTO_OUR_LOG not in theirs.handlers:
+        theirs.addHandler(_INTO_OUR_LOG)
+    # It warns of 0 J, which our reading says itself.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
