@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,9 @@ def one(name: str, kind: str, device: str, plan: Plan) -> dict[str, Any]:
         outcome = getattr(experiments, name)(load, uuid, plan)
     except experiments.NothingToMeasureError as error:
         return without(SKIPPED, str(error))
+    except Exception as error:  # noqa: BLE001 - the others are still worth their time
+        traceback.print_exc()
+        return without(FAILS, f"{type(error).__name__}: {error}")
     finally:
         load.close()
     return dataclasses.asdict(outcome)

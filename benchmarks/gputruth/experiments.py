@@ -14,8 +14,8 @@ from gputruth import analysis, registers
 from gputruth.analysis import Verdict
 from gputruth.driver import sleep_until
 from gputruth.load import LEVELS, PULSE_PERIOD_S, SWEEP_DUTY, SWEEP_PERIOD_S, Load, Unloaded
+from gputruth.meters import Meters, mean_w_of
 from gputruth.plan import Plan
-from llenergymeasure import EnergyMeter
 
 Rows = list[dict[str, Any]]
 
@@ -35,38 +35,6 @@ class Outcome:
     verdict: Verdict
     notes: list[str] = field(default_factory=list)
     samples: Rows = field(default_factory=list)
-
-
-class Meters:
-    """One prepared meter a device."""
-
-    def __init__(self) -> None:
-        self._meters: dict[str, EnergyMeter] = {}
-
-    def of(self, device: str) -> EnergyMeter:
-        if device not in self._meters:
-            meter = EnergyMeter("nvml", {"devices": [device]})
-            meter.start()  # the first window waits for the source
-            meter.stop()
-            self._meters[device] = meter
-        return self._meters[device]
-
-    def window(self, device: str, work: Callable[[], object]) -> tuple[Any, EnergyMeter]:
-        """The reading of the one GPU while ``work`` runs; raises if it has no number."""
-        meter = self.of(device)
-        meter.start()
-        try:
-            work()
-        finally:
-            reading = meter.stop()
-        (domain,) = (d for d in reading.domains if d.scope == "device")
-        if domain.joules is None:
-            raise RuntimeError(f"no joules: {domain.reason}")
-        return domain, meter
-
-    def close(self) -> None:
-        for meter in self._meters.values():
-            meter.close()
 
 
 def updates(load: Load, device: str, plan: Plan) -> Outcome:
@@ -108,7 +76,7 @@ def ladder(load: Load, device: str, plan: Plan) -> Outcome:  # noqa: ARG001
         with load.level(level) as at:
             meters.of(at)
             time.sleep(plan.settle_s)
-            watts = [_mean_w(meters, at, plan.idle_s / parts) for _ in range(parts)]
+            watts = [mean_w_of(meters, at, plan.idle_s / parts) for _ in range(parts)]
         rows.append(
             {
                 "level": level,
@@ -121,16 +89,6 @@ def ladder(load: Load, device: str, plan: Plan) -> Outcome:  # noqa: ARG001
     steps = [(row["level"], row["mean W"], row["spread W"]) for row in rows]
     notes = [] if len(levels) > 1 else ["Without torch on CUDA there is nothing but `bare`."]
     return Outcome(rows, analysis.ladder_verdict(steps), notes)
-
-
-def _mean_w(meters: Meters, device: str, seconds: float, *, period_s: float | None = None) -> float:
-    """Mean power over a window of at least ``seconds``, as long as a multiple of ``period_s``.
-
-    A part of a pulse at the window's end would look like another power.
-    """
-    whole_s = seconds if period_s is None else math.ceil(seconds / period_s) * period_s
-    domain, _ = meters.window(device, lambda: sleep_until(time.monotonic() + whole_s))
-    return float(domain.joules / domain.window.duration_s)
 
 
 OURS, WITNESS, ZEUS = "lem counter", "lem integral of power", "zeus"
@@ -252,7 +210,7 @@ def duties(load: Load, device: str, plan: Plan) -> Outcome:  # noqa: ARG001
         with load.pulses(case, PULSE_PERIOD_S, duty, 0.0) as pulsing:
             meters.of(pulsing.device)
             time.sleep(plan.lead_s)
-            mean_w = _mean_w(meters, pulsing.device, plan.duty_s, period_s=PULSE_PERIOD_S)
+            mean_w = mean_w_of(meters, pulsing.device, plan.duty_s, period_s=PULSE_PERIOD_S)
         rows.append({"asked": duty, "at work": pulsing.busy_share, "mean W": mean_w})
     meters.close()
     shares = [row["at work"] for row in rows]
