@@ -8,7 +8,8 @@ loaded     | load ............ | idle | warm-up
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from llenergymeasure.config.models import ExperimentConfig
 from llenergymeasure.core.baseline import IdleMeter
@@ -34,6 +35,7 @@ class IdleBaseline:
         events: Where progress is told.
         parent_pid: The watching process.
         reads_machine: False in a process whose machine another one reads.
+        sleep: Waits so many seconds; a virtual one in tests.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class IdleBaseline:
         *,
         parent_pid: int | None,
         reads_machine: bool = True,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._config = config
         self._options = config.baseline
@@ -54,6 +57,7 @@ class IdleBaseline:
         self._events = events
         self._parent_pid = parent_pid
         self._reads_machine = reads_machine
+        self._sleep = sleep
         self._meter: IdleMeter | None = None
         self._found: tuple[DomainBaseline, ...] | None = None
 
@@ -112,6 +116,7 @@ class IdleBaseline:
                 engine=self._config.backend,
                 cache=BaselineCache(),
                 parent_pid=self._parent_pid,
+                sleep=self._sleep,
             )
         return self._meter
 

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+from idle_source import IdleSource, VirtualTime
+
+from llenergymeasure.orchestration import priming as module
+from llenergymeasure.orchestration.priming import EnergyPriming
+
+
+def test_a_source_is_prepared_before_what_comes_afterwards_is_done() -> None:
+    go_on = threading.Event()
+    source = IdleSource(VirtualTime(), {})
+    priming = EnergyPriming(source, "virtual", afterwards=lambda: go_on.wait(10) and None)
+    assert priming.prepared() is source
+    assert source.prepared
+    assert not go_on.is_set()
+    go_on.set()
+    assert priming.ready() is source
+    priming.close()
+    assert not source.prepared
+
+
+def test_a_source_that_never_gets_ready_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ENERGY_PREPARE_TIMEOUT_S", 0.05)
+    stuck = threading.Event()
+
+    class Stuck(IdleSource):
+        def prepare(self) -> None:
+            stuck.wait(10)
+
+    priming = EnergyPriming(Stuck(VirtualTime(), {}), "virtual")
+    for get in (priming.prepared, priming.ready):
+        energy = get()
+        energy.start()
+        (domain,) = energy.stop().domains
+        assert domain.joules is None
+        assert "not ready" in (domain.reason or "")
+    stuck.set()
+    priming.close()
