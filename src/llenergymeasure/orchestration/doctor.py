@@ -9,12 +9,11 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from llenergymeasure.core.nvml import nvml_gpus
 from llenergymeasure.orchestration.backends import BackendEntry, list_backends
+from llenergymeasure.orchestration.checks import Check, CheckState
 from llenergymeasure.orchestration.doctor_energy import try_energy_source
 from llenergymeasure.orchestration.doctor_probe import Probe, probe_module
 
@@ -22,24 +21,6 @@ DEFAULT_BACKEND = "pytorch"
 _HUB = "huggingface_hub"
 _DISK_FAILED_BYTES = 2**30
 _DISK_WARNING_BYTES = 10 * 2**30
-
-
-class CheckState(StrEnum):
-    """How a check came out, worst last."""
-
-    OK = "ok"
-    WARNING = "warning"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was looked at; ``hint`` says what to do about it."""
-
-    name: str
-    state: CheckState
-    detail: str
-    hint: str | None = None
 
 
 def examine(results_dir: Path, state_dir: Path) -> list[Check]:
@@ -58,16 +39,10 @@ def examine(results_dir: Path, state_dir: Path) -> list[Check]:
             *(_module(name, probe, backends) for name, probe in probes.items()),
             *_backends(backends),
             _gpus(probes.get("torch")),
-            _energy(*energy.result()),
+            *energy.result(),
             *_folders(results_dir, state_dir, probes.get(_HUB)),
             _disk(results_dir),
         ]
-
-
-def worst(checks: list[Check]) -> CheckState:
-    """The worst state of all."""
-    order = list(CheckState)
-    return max((check.state for check in checks), key=order.index, default=CheckState.OK)
 
 
 def _python() -> Check:
@@ -84,11 +59,14 @@ def _module(name: str, probe: Probe, backends: list[BackendEntry]) -> Check:
     if probe.error is None:
         return Check(name, CheckState.OK, probe.version or "version unknown")
     users = [entry for entry in backends if name in entry.engine]
-    needed = name == _HUB or any(
-        entry.name == DEFAULT_BACKEND or entry.kind == "energy" for entry in users
-    )
+    needed = name == _HUB or any(_wanted(entry) for entry in users)
     hint = next((entry.hint for entry in users if entry.hint), None)
     return Check(name, CheckState.FAILED if needed else CheckState.WARNING, probe.error, hint)
+
+
+def _wanted(entry: BackendEntry) -> bool:
+    """Whether a run without a choice of its own would use it."""
+    return entry.name == DEFAULT_BACKEND if entry.kind == "inference" else entry.automatic
 
 
 def _backends(backends: list[BackendEntry]) -> Iterator[Check]:
@@ -97,9 +75,10 @@ def _backends(backends: list[BackendEntry]) -> Iterator[Check]:
         state = CheckState.OK if names else CheckState.FAILED
         yield Check(f"{kind} backends", state, ", ".join(names) or "none can be used")
     for entry in backends:
-        if entry.state != "available":
-            needed = entry.kind == "inference" and entry.name == DEFAULT_BACKEND
-            state = CheckState.FAILED if needed else CheckState.WARNING
+        if entry.state == "missing" and not _wanted(entry):
+            yield Check(f"backend {entry.name}", CheckState.OK, f"optional, {entry.reason}")
+        elif entry.state != "available":
+            state = CheckState.FAILED if _wanted(entry) else CheckState.WARNING
             detail = f"{entry.state}: {entry.reason}"
             yield Check(f"backend {entry.name}", state, detail, entry.hint)
 
@@ -118,10 +97,6 @@ def _gpus(torch: Probe | None) -> Check:
             "install a CUDA build of PyTorch, and look at CUDA_VISIBLE_DEVICES",
         )
     return Check("GPUs", CheckState.OK, names)
-
-
-def _energy(state: str, detail: str, hint: str | None) -> Check:
-    return Check("energy source", CheckState(state), detail, hint)
 
 
 def _folders(results_dir: Path, state_dir: Path, hub: Probe | None) -> Iterator[Check]:

@@ -1,73 +1,98 @@
-"""Reading the energy source once, to see what it gives on this machine."""
+"""What ``energy.backend: auto`` gives on this machine: domain by domain, from which source."""
 
 from __future__ import annotations
 
-import threading
-import time
-from contextlib import closing
+from collections.abc import Iterator
 
+from llenergymeasure.config.energy_choice import AUTO
 from llenergymeasure.config.models import config_model
 from llenergymeasure.config.runtime_env import Rank
-from llenergymeasure.domain.energy import EnergyMethod, EnergyReading
+from llenergymeasure.domain.energy import DomainReading, EnergyMethod, EnergyReading
+from llenergymeasure.domain.resolution import EDGE_ERROR, resolution_of
 from llenergymeasure.exceptions import LLEnergyMeasureError
-from llenergymeasure.orchestration.factory import chosen_energy_spec, create_energy_backend
+from llenergymeasure.orchestration.checks import Check, CheckState
+from llenergymeasure.orchestration.energy_probe import PROBE_TIMEOUT_S, probed
+from llenergymeasure.orchestration.factory import create_energy_backend, energy_label
 
-ENERGY_TIMEOUT_S = 60.0
-_WINDOW_S = 0.2
-
-Outcome = tuple[str, str, str | None]
+_NAME = "energy source"
 
 
-def try_energy_source(timeout_s: float = ENERGY_TIMEOUT_S) -> Outcome:
-    """State, detail and hint of the source that ``energy.backend: auto`` chooses here."""
+def try_energy_source(timeout_s: float = PROBE_TIMEOUT_S) -> list[Check]:
+    """How the source that ``auto`` chooses here came out, and each of its domains."""
     config = config_model("pytorch").model_validate(
         {"config_name": "doctor", "model_name": "builtin:tiny-llama"}
     )
-    name = chosen_energy_spec(config).name
+    name = energy_label(AUTO)
     if name == "none":
-        return "failed", "none is installed: joules would be null", "lem backends lists them"
-    answers: list[Outcome] = []
-
-    def read() -> None:
-        try:
-            with closing(create_energy_backend(config, Rank(0, 1, 0))) as source:
-                source.prepare()
-                source.start()
-                time.sleep(_WINDOW_S)
-                answers.append(judged(name, source.stop()))
-        except LLEnergyMeasureError as error:
-            answers.append(("failed", f"{name}: {error.message}", error.hint))
-        except Exception as error:  # noqa: BLE001 - a plug-in may raise anything: that is the finding
-            answers.append(("failed", f"{name}: {type(error).__name__}: {error}", None))
-
-    thread = threading.Thread(target=read, name="lem-doctor-energy", daemon=True)
-    thread.start()
-    thread.join(timeout_s)
-    if not answers:
-        return "failed", f"{name} gave no reading within {timeout_s:.0f} s", None
-    return answers[0]
+        hint = "lem backends lists them"
+        return [Check(_NAME, CheckState.FAILED, "none is installed: joules would be null", hint)]
+    try:
+        reading = probed(lambda: create_energy_backend(config, Rank(0, 1, 0)), name, timeout_s)
+    except LLEnergyMeasureError as error:
+        return [Check(_NAME, CheckState.FAILED, f"{name}: {error.message}", error.hint)]
+    return [judged(reading), *(_domain(domain) for domain in reading.domains)]
 
 
-def judged(name: str, reading: EnergyReading) -> Outcome:
-    """What a reading says about its source."""
-    words = [
-        f"{d.name} {d.reason or 'gave nothing'}" if d.joules is None else f"{d.name} {d.method}"
-        for d in reading.domains
-        if d.expected or d.joules is not None
-    ]
-    detail = f"{name}: {', '.join(words) or 'no domain'}"
-    numbers = [d for d in reading.domains if d.joules is not None]
+def judged(reading: EnergyReading) -> Check:
+    """What a reading says about its source as a whole."""
+    counted = [domain for domain in reading.domains if domain.counted]
+    numbers = [domain for domain in counted if domain.joules is not None]
+    missing = [domain.name for domain in counted if domain.expected and domain.joules is None]
+    measured = [d.name for d in numbers if d.method is not EnergyMethod.ESTIMATED]
+    detail = f"auto: {reading.backend}"
     if not numbers:
-        return "failed", detail, "joules would be null; choose another energy.backend"
-    if all(d.method is EnergyMethod.ESTIMATED for d in numbers):
-        return "warning", f"{detail} (nothing is measured here)", _how_to_measure()
-    if any(d.joules is None for d in reading.domains if d.expected):
-        return "warning", detail, "the total would be null"
-    return "ok", detail, None
+        hint = "joules would be null; see the domains below, or choose another energy.backend"
+        return Check(_NAME, CheckState.FAILED, f"{detail}: no number", hint)
+    if missing:
+        detail = f"{detail}: no number of {', '.join(missing)}"
+        return Check(_NAME, CheckState.WARNING, detail, "the total would be null")
+    if not measured:
+        return Check(_NAME, CheckState.WARNING, f"{detail}: nothing is measured here", _TO_MEASURE)
+    return Check(_NAME, CheckState.OK, f"{detail}: {', '.join(measured)} measured")
 
 
-def _how_to_measure() -> str:
-    return (
-        "joules will be called estimated; a readable energy counter would measure them: "
-        "an NVIDIA GPU, or read access to the energy_uj files in /sys/class/powercap"
-    )
+_TO_MEASURE = (
+    "joules will be called estimated; a readable energy counter would measure them: "
+    "an NVIDIA GPU, or the CPU's own (RAPL)"
+)
+
+
+def _domain(domain: DomainReading) -> Check:
+    name = f"energy of {domain.name}"
+    better = "; ".join(reason.detail for reason in domain.instead_of) or None
+    if domain.joules is None:
+        state = CheckState.WARNING if domain.expected and domain.counted else CheckState.OK
+        kind = "no number" if domain.expected else "none here"
+        source = f" ({domain.source})" if domain.source else ""
+        detail = f"{kind}: {domain.reason or 'no reason given'}{source}"
+        hint = "; ".join(f.detail for f in domain.findings if f.detail != domain.reason) or better
+        return Check(name, state, detail, hint, _facts(domain))
+    estimated = domain.method is EnergyMethod.ESTIMATED
+    state = CheckState.WARNING if estimated else CheckState.OK
+    return Check(name, state, ", ".join(_with_number(domain)), better, _facts(domain))
+
+
+def _with_number(domain: DomainReading) -> Iterator[str]:
+    assert domain.method is not None, "a number has a method"
+    yield f"{domain.method.value} by {domain.source or 'its source'}"
+    if not domain.counted:
+        yield "shown, not added up: it holds other domains"
+    found = resolution_of(domain)
+    if found.update_ms is not None:
+        yield f"updated every {found.update_ms:.3g} ms"
+    if found.shortest_window_s is not None:
+        yield f"{EDGE_ERROR:.0%} edge error from {found.shortest_window_s:.2g} s on"
+    model_j = domain.uncertainty.model_j if domain.uncertainty else None
+    if model_j is not None and domain.joules:
+        yield f"may be off by {model_j / domain.joules:.0%}"
+
+
+def _facts(domain: DomainReading) -> dict[str, object]:
+    """The same for machines."""
+    found = resolution_of(domain)
+    return {
+        "domain": domain.name,
+        "source": domain.source,
+        "method": domain.method,
+        **found.model_dump(),
+    }

@@ -11,9 +11,14 @@ PROBE_TIMEOUT_S = 120.0
 
 _CODE = """
 import importlib, json, sys
+from importlib import metadata
 name = sys.argv[1]
 module = importlib.import_module(name)
 said = {"version": getattr(module, "__version__", None)}
+if said["version"] is None:
+    # nvidia-ml-py, for one, tells its version only as a distribution.
+    for distribution in metadata.packages_distributions().get(name.partition(".")[0], []):
+        said["version"] = f"{metadata.version(distribution)} ({distribution})"
 if name == "torch" and module.cuda.is_available():
     count = module.cuda.device_count()
     said["devices"] = [module.cuda.get_device_name(i) for i in range(count)]

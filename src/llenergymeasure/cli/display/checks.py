@@ -11,7 +11,7 @@ from llenergymeasure.cli.display.json_output import write_json
 from llenergymeasure.cli.display.lines import fitted
 from llenergymeasure.cli.display.notices import color
 from llenergymeasure.cli.options import GlobalOptions
-from llenergymeasure.orchestration.doctor import Check, CheckState, worst
+from llenergymeasure.orchestration.checks import Check, CheckState, worst
 from llenergymeasure.security import printable
 
 _COLORS = {CheckState.OK: "green", CheckState.WARNING: "yellow", CheckState.FAILED: "red"}
@@ -24,7 +24,7 @@ _VERDICTS = {
 
 def show_checks(checks: Sequence[Check], options: GlobalOptions) -> None:
     """Print each check with its state, and what to do where it is not ok."""
-    state = worst(list(checks))
+    state = worst(checks)
     if options.json:
         write_json({"status": state, "checks": checks})
         return
