@@ -12,8 +12,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from llenergymeasure.domain.experiment import AggregatedResult, RawProcessResult
-from llenergymeasure.domain.metrics import InferenceMetrics, LatencyMetrics
+from llenergymeasure.domain.experiment import AggregatedResult, RawProcessResult, WarmupInfo
+from llenergymeasure.domain.metrics import EnergyMetrics, InferenceMetrics, LatencyMetrics
 
 Row = dict[str, Any]
 FORMATS = ("csv", "json", "parquet")
@@ -50,6 +50,7 @@ def experiment_row(result: AggregatedResult) -> Row:
         "energy_boundary": " ".join(energy.boundary),
         "energy_replayed": energy.replayed,
         "energy_reason": energy.reason,
+        **_marginal(energy),
         "j_per_output_token": energy.j_per_output_token,
         "j_per_total_token": energy.j_per_total_token,
         "j_per_request": energy.j_per_request,
@@ -59,6 +60,7 @@ def experiment_row(result: AggregatedResult) -> Row:
         "model_parameters": result.model.parameters,
         "prompts_source": result.prompts.source,
         "prompts_sha256": result.prompts.used_sha256,
+        **_warmup(result.warmup),
         **flattened(result.config, "config."),
     }
 
@@ -89,7 +91,37 @@ def process_row(raw: RawProcessResult) -> Row:
         row[f"{prefix}_method"] = domain.method
         row[f"{prefix}_scope"] = domain.scope.value
         row[f"{prefix}_reason"] = domain.reason
+    for baseline in raw.baseline:
+        prefix = f"energy_{baseline.name}_idle"
+        row[f"{prefix}_w"] = baseline.power_w
+        row[f"{prefix}_spread_w"] = baseline.spread_w
+        row[f"{prefix}_level"] = baseline.level
+        row[f"{prefix}_method"] = baseline.method
     return row
+
+
+def _marginal(energy: EnergyMetrics) -> Row:
+    """Energy above idle, and what was taken off for it."""
+    taken_off = [b for b in energy.baseline or () if b.power_w is not None]
+    known = energy.marginal_j is not None
+    return {
+        "energy_marginal_j": energy.marginal_j,
+        "energy_marginal_uncertainty_j": energy.marginal_uncertainty_j,
+        "energy_idle_level": " ".join(dict.fromkeys(b.level for b in taken_off)) or None,
+        "energy_idle_j": (energy.total_j or 0.0) - (energy.marginal_j or 0.0) if known else None,
+        "energy_baseline_reason": energy.baseline_reason,
+    }
+
+
+def _warmup(warmup: WarmupInfo) -> Row:
+    return {
+        "warmup_mode": warmup.mode,
+        "warmup_prompts": warmup.prompts,
+        "warmup_iterations": warmup.iterations,
+        "warmup_duration_s": warmup.duration_s,
+        "warmup_final_cv": warmup.final_cv,
+        "warmup_converged": warmup.converged,
+    }
 
 
 def exported(rows: Sequence[Row], form: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from llenergymeasure.cli.display.before import idle_powers
 from llenergymeasure.cli.display.numbers import (
     MISSING,
     joules,
@@ -47,10 +48,20 @@ def energy_rows(energy: EnergyMetrics) -> Iterator[Row]:
     yield "  per output token", _per(energy.j_per_output_token, energy)
     yield "  per total token", _per(energy.j_per_total_token, energy)
     yield "  per request", _per(energy.j_per_request, energy)
-    if energy.marginal_j is not None or energy.baseline_reason:
-        above = with_origin(joules(energy.marginal_j), energy)
-        yield "  above idle", or_reason(above, energy.baseline_reason)
+    yield from _above_idle(energy)
     yield "Emissions", _emissions(energy)
+
+
+def _above_idle(energy: EnergyMetrics) -> Iterator[Row]:
+    if energy.marginal_j is None and not energy.baseline_reason:
+        return
+    half_j = energy.marginal_uncertainty_j
+    above = with_origin(joules_within(energy.marginal_j, half_j), energy)
+    if energy.marginal_j is not None and half_j is not None and abs(energy.marginal_j) <= half_j:
+        above += ": not to be told from nothing"
+    yield "  above idle", or_reason(above, energy.baseline_reason)
+    for words in idle_powers(energy.baseline):
+        yield "", words
 
 
 def _headline(energy: EnergyMetrics) -> str:

@@ -11,6 +11,7 @@ from rich.console import Console, Group
 from rich.panel import Panel
 from rich.text import Text
 
+from llenergymeasure.cli.display.before import warmup_words
 from llenergymeasure.cli.display.console import prose_width
 from llenergymeasure.cli.display.energy import Row, energy_rows, origin
 from llenergymeasure.cli.display.lines import wrapped
@@ -80,6 +81,7 @@ def _setup_rows(result: AggregatedResult) -> Iterator[Row]:
     yield "Model", f"{model.name}{parameters}" + (f", {where}" if where else "")
     yield "Backend", f"{backend.name} {_engine(result) or backend.version or ''}".rstrip()
     yield "Prompts", f"{count(prompts.count)} from {prompts.source}"
+    yield "Warm-up", warmup_words(result.warmup)
 
 
 def _engine(result: AggregatedResult) -> str:
@@ -129,8 +131,12 @@ def _spread_rows(result: AggregatedResult) -> Iterator[Row]:
     for label, name, unit, kind in (
         ("Cycle throughput", "output_tokens_per_s", "output tokens/s", ""),
         ("Cycle energy", "total_j", "J", words),
+        ("  above idle", "marginal_j", "J", words),
     ):
-        yield label, _stats(result.cycles.stats.get(name), unit, kind)
+        stats = result.cycles.stats.get(name)
+        # Without an idle baseline there is nothing to say here that was not said above.
+        if stats is not None or name != "marginal_j":
+            yield label, _stats(stats, unit, kind)
 
 
 def _stats(stats: CycleStats | None, unit: str, kind: str) -> str:
