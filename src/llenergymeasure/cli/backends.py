@@ -9,7 +9,12 @@ from llenergymeasure.constants import EXIT_RUN_FAILED
 
 
 @click.command()
-@click.option("--check", "name", metavar="NAME", help="Put a backend through its contract's suite.")
+@click.option(
+    "--check",
+    "name",
+    metavar="NAME",
+    help="Put a backend through its contract's suite (also auto, or nvml,rapl together).",
+)
 @click.option("--config", "file", metavar="FILE", help="Options for --check come from this config.")
 @global_options
 def backends(name: str | None, file: str | None) -> None:

@@ -10,12 +10,12 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from llenergymeasure.config.backend_detection import missing_requirements
+from llenergymeasure.config.energy_choice import AUTO, names_of
 from llenergymeasure.config.models import ExperimentConfig, config_model
 from llenergymeasure.config.nearest import did_you_mean
 from llenergymeasure.config.registry import (
     BrokenEntry,
     Registered,
-    energy_backend,
     inference_backend,
     registered,
 )
@@ -42,6 +42,7 @@ class BackendEntry:
     Attributes:
         distribution: The package that registered it; ``version`` is that package's.
         engine: The libraries that it needs, with their versions where they are installed.
+        automatic: An energy backend that is part of ``energy.backend: auto``.
         reason: What is missing, or why the entry is broken.
         hint: How to get what is missing.
     """
@@ -55,6 +56,7 @@ class BackendEntry:
     engine: dict[str, str | None]
     reason: str | None = None
     hint: str | None = None
+    automatic: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ def check_backend(name: str, config: ExperimentConfig | None = None) -> list[Bac
     """Put a backend through the conformance suite of its kind.
 
     Args:
-        name: An inference or an energy backend (both, if both have that name).
+        name: An inference or an energy backend (both, if both have that name), or several
+            energy backends together: ``auto``, ``nvml,rapl``.
         config: Where the backend's options and the model are taken from.
 
     Raises:
@@ -88,6 +91,8 @@ def check_backend(name: str, config: ExperimentConfig | None = None) -> list[Bac
         ConfigurationError: The backend cannot do without options, and none were given.
     """
     kinds = [kind for kind, group in _GROUPS.items() if name in registered(group)]
+    if name == AUTO or len(names_of(name)) > 1:
+        kinds = ["energy"]
     if not kinds:
         known = sorted({known for group in _GROUPS.values() for known in registered(group)})
         raise UnknownBackendError(
@@ -126,6 +131,7 @@ def _entry(kind: Kind, name: str, entry: Registered | BrokenEntry) -> BackendEnt
         engine={module: _module_version(module) for module in entry.spec.requires},
         reason=f"not installed: {', '.join(missing)}" if missing else None,
         hint=(entry.spec.install_hint or f"install {', '.join(missing)}") if missing else None,
+        automatic=getattr(entry.spec, "auto_rank", None) is not None,
     )
 
 
@@ -161,27 +167,30 @@ def _check_inference(name: str, config: ExperimentConfig | None) -> list[Backend
     return [BackendCheck("inference", r.name, r.passed, r.detail) for r in run_conformance(make)]
 
 
-def _check_energy(name: str, config: ExperimentConfig | None) -> list[BackendCheck]:
+def _check_energy(choice: str, config: ExperimentConfig | None) -> list[BackendCheck]:
     from llenergymeasure.core.energy_backends.conformance import run_energy_conformance
     from llenergymeasure.orchestration.factory import create_energy_backend
 
-    energy_backend(name)
-    chosen = config if config is not None and _uses_energy(config, name) else _defaults_of(name)
+    chosen = _energy_config(choice, config)
     # A source that reads the machine works on rank 0 only.
     results = run_energy_conformance(lambda: create_energy_backend(chosen, Rank(0, 1, 0)))
     return [BackendCheck("energy", r.name, r.passed, r.detail) for r in results]
 
 
-def _uses_energy(config: ExperimentConfig, name: str) -> bool:
-    return config.energy.backend == name
+def _energy_config(choice: str, config: ExperimentConfig | None) -> ExperimentConfig:
+    """A config of just these energy backends, with the options that ``config`` has for them."""
+    from llenergymeasure.orchestration.factory import energy_specs
 
-
-def _defaults_of(name: str) -> ExperimentConfig:
-    data = {"config_name": "check", "model_name": "none", "energy": {"backend": name}}
+    energy: dict[str, Any] = {"backend": choice}
+    asked = {spec.name for spec in energy_specs(choice)}
+    if config is not None:
+        for name in asked & {spec.name for spec in energy_specs(config.energy.backend)}:
+            energy[name] = config.energy.options_of(name).model_dump(exclude_unset=True)
+    data = {"config_name": "check", "model_name": "none", "energy": energy}
     try:
-        return config_model(_ANY_BACKEND, name).model_validate(data)
+        return config_model(_ANY_BACKEND, choice).model_validate(data)
     except ValidationError as error:
-        raise _needs_options("energy", name) from error
+        raise _needs_options("energy", choice) from error
 
 
 def _needs_options(kind: Kind, name: str) -> ConfigurationError:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from llenergymeasure import cli
 from llenergymeasure.config.backend_spec import BackendSpec
+from llenergymeasure.config.loader import load_config
 from llenergymeasure.config.registry import BrokenEntry, Registered
 from llenergymeasure.constants import INFERENCE_BACKENDS_GROUP
 from llenergymeasure.orchestration import backends
@@ -41,6 +43,42 @@ def test_what_can_run_is_listed(capsys: Captured) -> None:
     states = {entry["name"]: entry["state"] for kind in told.values() for entry in kind}
     assert {"echo", "pytorch", "codecarbon", "none", "replay"} <= set(states)
     assert states["echo"] == "available"
+
+
+def test_what_auto_takes_is_told_best_first(capsys: Captured) -> None:
+    assert cli.main(["backends"]) == 0
+    assert "the first of nvml, rapl, estimate that has it" in capsys.readouterr().out
+    assert cli.main(["--json", "backends"]) == 0
+    told = json.loads(capsys.readouterr().out)["energy"]
+    assert {entry["name"] for entry in told if entry["automatic"]} == {"nvml", "rapl", "estimate"}
+
+
+@pytest.mark.parametrize("together", ["auto", "rapl,estimate"])
+def test_sources_pass_their_suite_together(capsys: Captured, together: str) -> None:
+    assert cli.main(["--json", "backends", "--check", together]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["backend"], told["passed"]) == (together, True)
+    assert {check["kind"] for check in told["checks"]} == {"energy"}
+
+
+def test_sources_that_do_not_go_together_are_refused(capsys: Captured) -> None:
+    assert cli.main(["backends", "--check", "rapl,none"]) == 2
+    assert "'none' stands alone" in capsys.readouterr().err
+    assert cli.main(["backends", "--check", "rapl,estmate"]) == 2
+    assert "did you mean 'estimate'?" in capsys.readouterr().err
+
+
+def test_options_for_a_check_come_from_the_config_s_list(capsys: Captured, tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    tree = tmp_path / "nowhere"
+    file.write_text(
+        "config_name: a\nmodel_name: m\nbackend: echo\n"
+        f"energy: {{backend: [rapl, estimate], rapl: {{root: {tree}}}}}\n"
+    )
+    config = load_config(file)
+    chosen = backends._energy_config("rapl", config)
+    assert chosen.energy.options_of("rapl").model_dump()["root"] == str(tree)
+    assert chosen.energy.backend == "rapl"
 
 
 @pytest.mark.usefixtures("odd_plugins")

@@ -23,6 +23,7 @@ def show_backends(entries: Sequence[BackendEntry], options: GlobalOptions) -> No
         return
     from llenergymeasure.cli.display.console import console
     from llenergymeasure.cli.display.tables import Column, print_table
+    from llenergymeasure.config.introspection import auto_energy_names
 
     columns = [
         Column("name"),
@@ -33,6 +34,10 @@ def show_backends(entries: Sequence[BackendEntry], options: GlobalOptions) -> No
         Column("what it is", keep=5, wraps=True),
     ]
     print_table(console(), columns, [_cells(entry) for entry in entries])
+    here = {entry.name for entry in entries if entry.automatic and entry.state == "available"}
+    if here:
+        names = ", ".join(name for name in auto_energy_names() if name in here)
+        say(f"energy.backend: auto takes for each domain the first of {names} that has it", options)
     for entry in entries:
         if entry.state != "available":
             hint = f"; {entry.hint}" if entry.hint else ""
