@@ -28,7 +28,7 @@ def test_a_code_is_told_in_full(form: str, capsys: Captured) -> None:
 
 def test_a_line_to_copy_stands_alone(capsys: Captured) -> None:
     out, _ = said(capsys, "explain", "rapl_unreadable")
-    assert "sudo chmod a+r /sys/class/powercap/*/energy_uj" in map(str.strip, out.splitlines())
+    assert "sudo chmod o+r /sys/class/powercap/*/energy_uj" in map(str.strip, out.splitlines())
 
 
 def test_an_unknown_code_names_the_nearest(capsys: Captured) -> None:

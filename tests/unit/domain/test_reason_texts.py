@@ -9,6 +9,7 @@ import pytest
 import llenergymeasure
 from llenergymeasure.config.registry import registered
 from llenergymeasure.constants import ENERGY_BACKENDS_GROUP
+from llenergymeasure.core.energy_backends.rapl_reading import UDEV_FILE, UDEV_RULE
 from llenergymeasure.domain.reason_texts import REASON_TEXTS
 from llenergymeasure.domain.reason_texts.record import RUN, TOTAL
 from llenergymeasure.domain.validity import (
@@ -40,6 +41,17 @@ def raised() -> dict[str, set[str]]:
     return found
 
 
+# Files of the energy backends that go by another name than their source.
+NVML_PARTS = ("counter_window.py", "device_reading.py", "no_domain.py")
+
+
+def sources_of(files: set[str]) -> set[str]:
+    """The energy backends that a code's files belong to."""
+    names = [name for name in registered(ENERGY_BACKENDS_GROUP) if name != "none"]
+    of_files = {name for name in names for file in files if file.startswith(name)}
+    return of_files | ({"nvml"} if files & set(NVML_PARTS) else set())
+
+
 def test_every_code_has_a_text_and_no_text_is_without_a_code() -> None:
     assert set(REASON_TEXTS) == set(ReasonCode)
 
@@ -65,6 +77,17 @@ def test_a_text_is_whole_and_in_sentences(code: ReasonCode) -> None:
         assert all(commands)
     assert text.remedy
     assert set(text.raised_by) <= {*registered(ENERGY_BACKENDS_GROUP), RUN, TOTAL}
+
+
+@pytest.mark.parametrize("code", ReasonCode)
+def test_a_text_names_every_source_that_raises_the_code(code: ReasonCode) -> None:
+    assert sources_of(raised()[code.name]) <= set(REASON_TEXTS[code].raised_by)
+
+
+def test_the_remedy_for_closed_counters_is_that_of_the_finding() -> None:
+    told = "\n".join(REASON_TEXTS[ReasonCode.RAPL_UNREADABLE].remedy)
+    assert UDEV_RULE in told
+    assert UDEV_FILE in told
 
 
 def test_the_pages_are_those_of_the_codes() -> None:

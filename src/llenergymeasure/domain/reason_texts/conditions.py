@@ -53,7 +53,8 @@ CONDITIONS = {
     ),
     ReasonCode.FOREIGN_PROCESS: ReasonText(
         title="somebody else computed on the GPU",
-        meaning="A process that does not belong to the run had the GPU in use during the window.",
+        meaning="A process that does not belong to the run computed on the GPU during the window. "
+        "In a container with process ids of its own this cannot be told, and nothing is said.",
         harm="Its joules are in the number, and it slowed the run down. A GPU's counter cannot "
         "tell whose work it was.",
         remedy=(

@@ -9,11 +9,11 @@ ENERGY = {
     ReasonCode.ESTIMATE_ONLY: ReasonText(
         title="no sensor was read; a model's joules",
         meaning="No energy counter and no power sensor could be read. All joules come from a "
-        "model: the share of the CPU in use times a typical power, and a constant for each GiB of "
-        "memory.",
-        harm="Such models err by up to 40 %, and by the same factor in every run on one machine. "
-        "They show that a change is large. They do not show a change of a few percent, and they "
-        "cannot be compared with measured joules.",
+        "model: the CPU time of the measured processes times the usual power of a core, and a "
+        "constant for each GiB of memory. GPUs are not estimated.",
+        harm="Such models err by up to 40 %, and by about the same factor in every run on one "
+        "machine. They show that a change is large. They do not show a change of a few percent, "
+        "and they cannot be compared with measured joules.",
         remedy=(
             "See with `lem doctor` which counters this machine has and what keeps lem from them.",
             "On a server with an Intel or AMD CPU, make the RAPL counters readable (`lem explain "
@@ -88,8 +88,8 @@ ENERGY = {
     ),
     ReasonCode.BASELINE_UNSTEADY: ReasonText(
         title="idle power was not steady",
-        meaning="Power varied too much while the device was to be idle, or idle power has drifted "
-        "from the one that was stored.",
+        meaning="Power varied by more than 10 % while the device was to be idle, or somebody else "
+        "was busy meanwhile, or the run drew less than the idle power would have.",
         harm="The total is not touched. An idle power that varies by 10 W makes 600 J a minute of "
         "difference in `marginal_j`.",
         remedy=(
@@ -104,20 +104,21 @@ ENERGY = {
     ReasonCode.RAPL_UNREADABLE: ReasonText(
         title="the CPU's energy counters are there and may not be read",
         meaning="The kernel shows RAPL counters under `/sys/class/powercap`, but this user may not "
-        "read all of them, or a read failed within the window.",
-        harm="CPU energy has no number. With one of two sockets missing, the rest would look like "
-        "a saving; so there is none at all.",
+        "read all of them.",
+        harm="CPU energy has no number: with one of two sockets missing, the rest would look like "
+        "a saving. With `energy.backend: auto` an estimate takes its place; the domain then says "
+        "so in `instead_of`, and it stays out of the measured total.",
         remedy=(
             "Since CVE-2020-8694 only root may read them. An administrator can open them until the "
             "next boot:\n"
-            "sudo chmod a+r /sys/class/powercap/*/energy_uj",
+            "sudo chmod o+r /sys/class/powercap/*/energy_uj",
             "For good, write this line to /etc/udev/rules.d/70-rapl.rules:\n"
-            'SUBSYSTEM=="powercap", ACTION=="add", RUN+="/bin/chmod a+r /sys%p/energy_uj"',
+            'SUBSYSTEM=="powercap", ACTION=="add", RUN+="/bin/chmod o+r /sys%p/energy_uj"',
             "In a container, mount `/sys/class/powercap` and what it links to, read-only.",
             "Readable counters let other users watch what the CPU does: leave them closed on "
             "machines with users whom you do not trust.",
         ),
-        raised_by=("rapl",),
+        raised_by=("rapl", "codecarbon"),
         frequency=Frequency.COMMON,
         where="Linux servers and desktops for every user but root",
     ),
@@ -125,8 +126,8 @@ ENERGY = {
         title="this machine shows no CPU energy counters",
         meaning="There is no RAPL counter under `/sys/class/powercap`: an Arm CPU, a virtual "
         "machine, or a container that hides it.",
-        harm="CPU and memory are not in the measured total; an estimate stands beside it where one "
-        "was asked for. Compare only with results of the same boundary.",
+        harm="CPU and memory are not in the measured total. With `energy.backend: auto` an "
+        "estimate stands beside it. Compare only with results of the same boundary.",
         remedy=(
             "Nothing in a virtual machine: its host keeps the counters to itself.",
             "On bare metal, load the driver: `sudo modprobe intel_rapl_msr` (it serves AMD too).",
