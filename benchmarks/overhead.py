@@ -130,6 +130,7 @@ class Bench:
                     "max_output_tokens": work.max_out,
                     "decoder": {"preset": "deterministic"},
                     "warmup": {"prompts": work.warmup},
+                    "baseline": {"enabled": False},
                     "energy": {"backend": energy},
                     "pytorch": {"batch_size": BATCH},
                 }

@@ -19,6 +19,7 @@ CONFIG: dict[str, Any] = {
     "backend": "echo",
     "num_prompts": 4,
     "max_output_tokens": 3,
+    "warmup": {"prompts": 2},
     "energy": {"backend": "replay", "replay": {"curve": {"power_w": 50.0}}},
     "echo": {"batch_size": 2, "per_token_s": 0.01},
 }

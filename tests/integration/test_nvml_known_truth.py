@@ -309,6 +309,8 @@ def experiment(library: Path, gpus: str, folder: Path, **env: str) -> dict[str, 
                 "backend": "echo",
                 "echo": {"prefill_s": 0.3, "output_tokens": [5]},
                 "num_prompts": 4,
+                "warmup": {"prompts": 1},
+                "baseline": {"enabled": False},
                 "energy": {"backend": "nvml"},
             }
         )

@@ -21,6 +21,8 @@ CONFIG = {
     "num_prompts": 8,
     "max_output_tokens": 16,
     "decoder": {"preset": "deterministic"},
+    "warmup": {"prompts": 4},
+    "baseline": {"enabled": False},
     "energy": {"backend": "codecarbon"},
     "pytorch": {"batch_size": 4},
 }
