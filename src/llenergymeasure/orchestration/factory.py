@@ -101,11 +101,6 @@ def energy_label(choice: str | Sequence[str]) -> str:
     return "+".join(spec.name for spec in energy_specs(choice))
 
 
-def chosen_energy_spec(config: ExperimentConfig) -> EnergyBackendSpec:
-    """The best of the sources that ``energy.backend`` means here."""
-    return energy_specs(config.energy.backend)[0]
-
-
 def _energy_source(
     choice: str | Sequence[str],
     specs: Sequence[EnergyBackendSpec],

@@ -1,14 +1,21 @@
 from __future__ import annotations
 
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 
 from llenergymeasure.config.loader import from_mapping
 from llenergymeasure.config.models import ExperimentConfig
 from llenergymeasure.config.runtime_env import Rank, current_rank
+from llenergymeasure.core.energy_backends.composite import CompositeBackend
 from llenergymeasure.core.energy_backends.none import NoEnergyBackend
+from llenergymeasure.core.energy_backends.nvml import NvmlBackend
+from llenergymeasure.core.energy_backends.ownership import Leniency
+from llenergymeasure.core.energy_backends.rapl import RaplBackend
 from llenergymeasure.core.energy_backends.replay import ReplayBackend
 from llenergymeasure.core.inference_backends.echo import EchoBackend
-from llenergymeasure.exceptions import BackendError, ConfigurationError
+from llenergymeasure.exceptions import BackendError, ConfigurationError, UnknownBackendError
 from llenergymeasure.orchestration import factory
 
 FIRST, SECOND = Rank(0, 2, 0), Rank(1, 2, 1)
@@ -39,10 +46,76 @@ def test_a_machine_is_read_on_rank_0_only() -> None:
     assert not isinstance(factory.create_energy_backend(asked, FIRST), NoEnergyBackend)
 
 
-def test_auto_takes_the_best_that_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert factory.chosen_energy_spec(config()).auto_rank is not None
-    monkeypatch.setattr(factory, "missing_requirements", lambda spec: ["codecarbon"])
-    assert factory.chosen_energy_spec(config()).name == "none"
+def names(choice: str | tuple[str, ...]) -> list[str]:
+    return [spec.name for spec in factory.energy_specs(choice)]
+
+
+def test_auto_takes_what_is_installed_best_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert names("auto") == ["nvml", "rapl", "estimate"]
+    assert factory.energy_label("auto") == "nvml+rapl+estimate"
+    monkeypatch.setattr(
+        factory, "missing_requirements", lambda spec: [spec.name] if spec.name != "rapl" else []
+    )
+    assert names("auto") == ["rapl"]
+    monkeypatch.setattr(factory, "missing_requirements", lambda spec: ["everything"])
+    assert names("auto") == ["none"]
+
+
+def test_a_list_keeps_its_order_and_is_one_source() -> None:
+    asked = config(energy={"backend": ["estimate", "rapl"]})
+    assert names(asked.energy.backend) == ["estimate", "rapl"]
+    assert isinstance(factory.create_energy_backend(asked, FIRST), CompositeBackend)
+
+
+def test_one_source_is_that_source_itself() -> None:
+    asked = config(energy={"backend": ["rapl"]})
+    assert isinstance(factory.create_energy_backend(asked, FIRST), RaplBackend)
+
+
+def test_every_rank_reads_devices_and_only_the_first_the_machine() -> None:
+    for choice in ("auto", ["nvml", "rapl"]):
+        asked = config(energy={"backend": choice})
+        assert isinstance(factory.create_energy_backend(asked, FIRST), CompositeBackend)
+        assert isinstance(factory.create_energy_backend(asked, SECOND), NvmlBackend)
+    machine = config(energy={"backend": ["rapl", "estimate"]})
+    assert isinstance(factory.create_energy_backend(machine, SECOND), NoEnergyBackend)
+
+
+def test_options_reach_the_sources_of_a_list(tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    section = {"backend": ["rapl", "estimate"], "rapl": {"root": str(tmp_path / "tree")}}
+    with closing(factory.create_energy_backend(config(energy=section), FIRST)) as source:
+        source.prepare()
+        source.start()
+        (cpu, *_) = source.stop().domains
+    assert [why.detail for why in cpu.instead_of] == [
+        f"there is no RAPL counter under {tmp_path / 'tree'}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("choice", "lenient"),
+    [
+        ("auto", (True, True)),
+        (("rapl", "estimate"), (True, False)),
+        (("nvml", "rapl"), (False, False)),
+    ],
+)
+def test_what_a_source_may_be_passed_over_for(
+    monkeypatch: pytest.MonkeyPatch, choice: str | tuple[str, ...], lenient: tuple[bool, bool]
+) -> None:
+    seen: list[Leniency] = []
+    monkeypatch.setattr(factory, "CompositeBackend", lambda parts, leniency: seen.append(leniency))
+    factory.create_energy_backend(config(energy={"backend": choice}), FIRST)
+    assert [(one.unreadable, one.failed) for one in seen] == [lenient]
+
+
+def test_names_that_do_not_go_together_are_refused() -> None:
+    for choice, words in (("rapl,none", "stands alone"), ("", "empty"), (["rapl"] * 2, "twice")):
+        with pytest.raises(ConfigurationError, match=words):
+            factory.energy_specs(choice)
+    with pytest.raises(UnknownBackendError, match="did you mean 'rapl'"):
+        factory.energy_specs("estimate,rappl")
 
 
 def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
