@@ -13,7 +13,7 @@ CONDITIONS = {
         harm="The same work took longer, at another power: the joules belong to a hot or a badly "
         "fed GPU, not to the model.",
         remedy=(
-            "See `conditions` in the result for the temperature and the share of the time.",
+            "See `energy.conditions` in the raw result: temperature, clocks, share of the time.",
             "Improve cooling, or leave pauses between runs; then measure again.",
         ),
         raised_by=("nvml",),
@@ -58,7 +58,7 @@ CONDITIONS = {
         harm="Its joules are in the number, and it slowed the run down. A GPU's counter cannot "
         "tell whose work it was.",
         remedy=(
-            "See `conditions` in the result for its process id, and `nvidia-smi` for its name.",
+            "The detail names it; `energy.conditions` in the raw result has all process ids.",
             "Measure on a GPU of your own.",
         ),
         raised_by=("nvml",),
