@@ -1,27 +1,23 @@
 from __future__ import annotations
 
 import os
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
-from llenergymeasure.domain.energy import (
-    DomainReading,
-    EnergyMethod,
-    EnergyReading,
-    EnergyScope,
-)
 from llenergymeasure.orchestration import doctor
 from llenergymeasure.orchestration.backends import BackendEntry
-from llenergymeasure.orchestration.doctor import Check, CheckState, examine, worst
-from llenergymeasure.orchestration.doctor_energy import judged
+from llenergymeasure.orchestration.checks import Check, CheckState, worst
+from llenergymeasure.orchestration.doctor import examine
 from llenergymeasure.orchestration.doctor_probe import Probe, probe_module
 
 
 @pytest.fixture
 def healthy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "probe_module", lambda name: Probe(version="1.0"))
-    monkeypatch.setattr(doctor, "try_energy_source", lambda: ("ok", "gpu counter", None))
+    found = Check("energy source", CheckState.OK, "gpu counter")
+    monkeypatch.setattr(doctor, "try_energy_source", lambda: [found])
     monkeypatch.setattr(doctor, "nvml_gpus", tuple)
 
 
@@ -78,35 +74,10 @@ def test_a_plugin_that_is_broken_is_a_warning_and_pytorch_is_a_failure(
     assert checks["inference backends"] is CheckState.FAILED
 
 
-def reading(*domains: tuple[str, EnergyMethod | None, float | None]) -> EnergyReading:
-    return EnergyReading(
-        backend="x",
-        domains=tuple(
-            DomainReading(
-                name=name,
-                scope=EnergyScope.MACHINE,
-                method=method,
-                joules=joules,
-                reason=None if joules is not None else "no permission",
-            )
-            for name, method, joules in domains
-        ),
-    )
-
-
-def test_what_a_reading_says_of_its_source() -> None:
-    counter, estimated = EnergyMethod.COUNTER, EnergyMethod.ESTIMATED
-    assert judged("x", reading(("gpu", counter, 1.0)))[0] == "ok"
-    assert judged("x", reading(("cpu", estimated, 1.0)))[0] == "warning"
-    assert judged("x", reading(("gpu", counter, 1.0), ("ram", estimated, 1.0)))[0] == "ok"
-    assert judged("x", reading(("gpu", counter, 1.0), ("gpu:1", None, None)))[0] == "warning"
-    state, detail, _ = judged("x", reading(("gpu", None, None)))
-    assert state == "failed"
-    assert "no permission" in detail
-
-
 def test_a_module_is_asked_in_a_process_of_its_own() -> None:
-    assert probe_module("json.decoder").error is None
+    assert probe_module("json.decoder") == Probe()
+    said = probe_module("pynvml").version
+    assert said == f"{metadata.version('nvidia-ml-py')} (nvidia-ml-py)"
     error = probe_module("surely_not_installed").error
     assert error is not None
     assert "No module named" in error
