@@ -1,4 +1,4 @@
-"""``lem presets``, ``lem datasets``, ``lem gpus``: what there is to choose from."""
+"""``lem presets``, ``lem datasets``: what there is to choose from."""
 
 from __future__ import annotations
 
@@ -53,22 +53,3 @@ def datasets() -> None:
     ]
     print_table(console(), columns, rows)
     say("use one with: prompts: {type: huggingface, dataset: NAME}", options)
-
-
-@click.command()
-@global_options
-def gpus() -> None:
-    """List the GPUs that NVIDIA's driver shows, and whether each counts its energy."""
-    from llenergymeasure.core.nvml import nvml_gpus
-
-    options = current()
-    found = nvml_gpus()
-    if options.json:
-        write_json(list(found))
-        return
-    if not found:
-        say("no NVIDIA GPU was found here (no driver, no device, or no permission)", options)
-        return
-    for index, gpu in enumerate(found):
-        counter = "energy counter" if gpu.counts_energy else "no energy counter"
-        say(f"{index}  {gpu.name}  ({counter})", options)

@@ -17,7 +17,7 @@ COMMANDS = {
     "init": ("llenergymeasure.cli.init_cmd:init", "Set up lem for this folder."),
     "presets": ("llenergymeasure.cli.listing:presets", "List the presets."),
     "datasets": ("llenergymeasure.cli.listing:datasets", "List the prompt sets with a name."),
-    "gpus": ("llenergymeasure.cli.listing:gpus", "List the GPUs here."),
+    "gpus": ("llenergymeasure.cli.gpus:gpus", "List the GPUs and how they can be measured."),
     "backends": ("llenergymeasure.cli.backends:backends", "List what can run and measure here."),
     "doctor": ("llenergymeasure.cli.doctor:doctor", "Check that this machine is ready."),
 }

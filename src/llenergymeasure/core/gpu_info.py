@@ -5,14 +5,17 @@ Everything is read once and nothing is changed; what a GPU or a driver does not 
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from llenergymeasure.core.energy_backends.cuda_visible import KnownGpu, visible_gpus
 from llenergymeasure.core.gpu_links import nvlinks, peers
 from llenergymeasure.core.nvml import NvmlSession, nvml_session
 from llenergymeasure.domain.hardware import GpuDetails, GpuInventory, MigInstance
+from llenergymeasure.exceptions import EnergyBackendError
 
 # The name of a slice ends in its profile: "NVIDIA H200 MIG 1g.18gb".
 _PROFILE = re.compile(r"MIG (\S+)$")
@@ -33,6 +36,20 @@ def gpu_inventory(root: Path = Path("/")) -> GpuInventory:
             cuda=_cuda(session),
             gpus=tuple(_gpu(session, handles, index, root) for index in range(len(handles))),
         )
+
+
+def visible_indices(
+    inventory: GpuInventory, env: Mapping[str, str] = os.environ
+) -> tuple[int, ...] | None:
+    """The GPUs that a CUDA program with this environment may use; None where that is not clear."""
+    known = [
+        KnownGpu(gpu.uuid or "", gpu.name or "", gpu.pci_bus_id or "") for gpu in inventory.gpus
+    ]
+    parents = {one.uuid: gpu.uuid for gpu in inventory.gpus for one in gpu.mig_instances}
+    try:
+        return tuple(one.position for one in visible_gpus(known, env, parents.get))
+    except EnergyBackendError:
+        return None
 
 
 def _cuda(session: NvmlSession) -> str | None:

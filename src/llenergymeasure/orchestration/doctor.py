@@ -31,15 +31,16 @@ def examine(results_dir: Path, state_dir: Path) -> list[Check]:
     """
     backends = list_backends()
     modules = _modules(backends)
+    # Before the imports: on a busy machine a sensor's updates cannot be told.
+    energy = try_energy_source()
     with ThreadPoolExecutor(max_workers=4) as pool:
-        energy = pool.submit(try_energy_source)
         probes = dict(zip(modules, pool.map(probe_module, modules), strict=True))
         return [
             _python(),
             *(_module(name, probe, backends) for name, probe in probes.items()),
             *_backends(backends),
             _gpus(probes.get("torch")),
-            *energy.result(),
+            *energy,
             *_folders(results_dir, state_dir, probes.get(_HUB)),
             _disk(results_dir),
         ]

@@ -1,0 +1,84 @@
+"""The GPUs of this machine: what they are, and how their energy can be measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from llenergymeasure.core.gpu_info import gpu_inventory, visible_indices
+from llenergymeasure.domain.conditions import DeviceConditions
+from llenergymeasure.domain.energy import DomainReading, EnergyReading
+from llenergymeasure.domain.hardware import GpuDetails, GpuInventory
+from llenergymeasure.domain.resolution import Resolution, resolution_of
+from llenergymeasure.exceptions import LLEnergyMeasureError
+from llenergymeasure.orchestration.energy_probe import probed
+from llenergymeasure.orchestration.factory import create_energy_source
+
+SOURCE = "nvml"
+
+
+@dataclass(frozen=True)
+class MeasurableGpu:
+    """One GPU.
+
+    Attributes:
+        visible: Whether a CUDA program with this environment may use it; None if that is not
+            clear.
+        energy: A short reading of it; None where none could be tried.
+        conditions: How it fared meanwhile.
+        resolution: What its sensor resolves in time.
+    """
+
+    details: GpuDetails
+    visible: bool | None
+    energy: DomainReading | None = None
+    conditions: DeviceConditions | None = None
+    resolution: Resolution = field(default_factory=Resolution)
+
+
+@dataclass(frozen=True)
+class GpuReport:
+    """All GPUs.
+
+    Attributes:
+        problem: Why none of them could be measured.
+    """
+
+    driver: str | None
+    cuda: str | None
+    gpus: tuple[MeasurableGpu, ...] = ()
+    problem: str | None = None
+
+
+def look_at_gpus() -> GpuReport:
+    """Look at every GPU, also at one that CUDA may not use, and measure each for a moment."""
+    inventory = gpu_inventory()
+    reading, problem = _measured(inventory)
+    visible = visible_indices(inventory)
+    return GpuReport(
+        driver=inventory.driver,
+        cuda=inventory.cuda,
+        gpus=tuple(
+            _told(gpu, None if visible is None else gpu.index in visible, reading)
+            for gpu in inventory.gpus
+        ),
+        problem=problem,
+    )
+
+
+def _measured(inventory: GpuInventory) -> tuple[EnergyReading | None, str | None]:
+    uuids = [gpu.uuid for gpu in inventory.gpus if gpu.uuid is not None]
+    if not uuids:
+        return None, None
+    try:
+        return probed(lambda: create_energy_source(SOURCE, {"devices": uuids})[1], SOURCE), None
+    except LLEnergyMeasureError as error:
+        return None, error.message
+
+
+def _told(gpu: GpuDetails, visible: bool | None, reading: EnergyReading | None) -> MeasurableGpu:
+    if reading is None or gpu.uuid is None:
+        return MeasurableGpu(gpu, visible)
+    energy = next((d for d in reading.domains if d.device_id == gpu.uuid), None)
+    conditions = next((c for c in reading.conditions if c.device_id == gpu.uuid), None)
+    resolution = Resolution() if energy is None else resolution_of(energy)
+    return MeasurableGpu(gpu, visible, energy, conditions, resolution)
