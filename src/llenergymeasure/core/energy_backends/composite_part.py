@@ -113,11 +113,11 @@ class Part:
         ]
 
     def _told(self, what: str, error: Exception) -> str:
+        if isinstance(error, LLEnergyMeasureError):
+            logger.info("energy source %s %s: %s", self.name, what, error.message)
+            return f"{error.message} ({error.hint})" if error.hint else error.message
         logger.warning("energy source %s %s", self.name, what, exc_info=error)
-        if not isinstance(error, LLEnergyMeasureError):
-            return f"{self.name} {what}: {type(error).__name__}: {error}"
-        hint = f" ({error.hint})" if error.hint else ""
-        return f"{self.name} {what}: {error.message}{hint}"
+        return f"{self.name} {what}: {type(error).__name__}: {error}"
 
 
 def _identity(domain: DomainReading) -> tuple[str, str | None]:

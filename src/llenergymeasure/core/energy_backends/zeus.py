@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
+from textwrap import shorten
 from typing import Any
 
 from llenergymeasure.config.backend_configs import ZeusConfig
@@ -83,7 +84,7 @@ class ZeusBackend:
         except Exception as error:
             self.close()
             raise EnergyBackendError(
-                f"Zeus cannot be set up: {type(error).__name__}: {error}",
+                f"Zeus cannot be set up: {_words(error)}",
                 hint="it reads CUDA_VISIBLE_DEVICES with indices only; energy.zeus.devices are "
                 "its own indices, from 0",
             ) from error
@@ -105,7 +106,7 @@ class ZeusBackend:
             with _quietly():
                 self._monitor.begin_window(self._key, sync_execution=False)
         except Exception as error:  # noqa: BLE001 - told with the reading, not raised
-            self._start_failure = f"Zeus failed to start: {type(error).__name__}: {error}"
+            self._start_failure = f"Zeus failed to start: {_words(error)}"
         self._timer.open()
 
     def stop(self) -> EnergyReading:
@@ -150,7 +151,7 @@ class ZeusBackend:
                 measured = self._monitor.end_window(self._key, sync_execution=False)
             return dict(measured.gpu_energy), None
         except Exception as error:  # noqa: BLE001 - told with the reading, not raised
-            return {}, f"Zeus failed to stop: {type(error).__name__}: {error}"
+            return {}, f"Zeus failed to stop: {_words(error)}"
 
     def _reading(
         self, gpu: _Gpu, joules: dict[int, float], failure: str | None, window: MeasurementWindow
@@ -250,6 +251,11 @@ def _what_is_wrong(joules: float | None) -> Reason | None:
         detail = "Zeus gave 0 J: the counter did not step, or the sensor cannot be read"
         return Reason(code=ReasonCode.SAMPLES_MISSING, detail=detail)
     return None
+
+
+def _words(error: Exception) -> str:
+    """An error in one line: some of Zeus' have a dozen."""
+    return f"{type(error).__name__}: {shorten(str(error), 200, placeholder=' ...')}"
 
 
 class _IntoOurLog(logging.Handler):
