@@ -86,7 +86,7 @@ def _tracks(raw: RawProcessResult, repository: FileSystemRepository) -> list[Tra
             process_index=raw.process_index,
             start_ns=raw.window.start_monotonic_ns,
             series=series,
-            origin=origin_of(series.device, raw.energy),
+            origin=origin_of(series, raw.energy),
         )
         for series in repository.load_series(raw)
     ]

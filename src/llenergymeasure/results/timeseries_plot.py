@@ -15,6 +15,7 @@ _WIDTH, _HEIGHT, _MAIN_HEIGHT = 800, 120, 220
 _TITLES = {
     "power_w": "power (W)",
     "energy_j": "energy (J)",
+    "cpu_percent": "CPU use (%)",
     "sm_percent": "SM use (%)",
     "memory_percent": "memory use (%)",
     "memory_used_bytes": "memory used (bytes)",
@@ -76,21 +77,31 @@ def chart(tracks: Sequence[Track], title: str) -> dict[str, Any]:
         ],
         "spacing": 14,
         "vconcat": [
-            {
-                "name": name,
-                "width": _WIDTH,
-                "height": _MAIN_HEIGHT if quantity == "power_w" else _HEIGHT,
-                "data": {"values": _points(tracks, quantity)},
-                "mark": _mark(quantity),
-                "encoding": {
-                    "x": _time_axis(span_s, titled=quantity == quantities[-1]),
-                    "y": _value_axis(quantity),
-                    "color": _color(lines),
-                },
-            }
+            {"name": name, **_panel(tracks, quantity, lines, span_s, quantity == quantities[-1])}
             for name, quantity in zip(panels, quantities, strict=True)
         ],
         "config": {"background": "white", "axis": {"labelLimit": 120}},
+    }
+
+
+def _panel(
+    tracks: Sequence[Track],
+    quantity: str,
+    lines: Sequence[str],
+    span_s: Sequence[float],
+    last: bool,
+) -> dict[str, Any]:
+    points = _points(tracks, quantity)
+    return {
+        "width": _WIDTH,
+        "height": _MAIN_HEIGHT if quantity == "power_w" else _HEIGHT,
+        "data": {"values": points},
+        "mark": _mark(quantity),
+        "encoding": {
+            "x": _time_axis(span_s, titled=last),
+            "y": _value_axis(quantity, [point["v"] for point in points]),
+            "color": _color(lines),
+        },
     }
 
 
@@ -148,12 +159,17 @@ def _time_axis(span_s: Sequence[float], *, titled: bool) -> dict[str, Any]:
     }
 
 
-def _value_axis(quantity: str) -> dict[str, Any]:
+def _value_axis(quantity: str, values: Sequence[float]) -> dict[str, Any]:
+    zero = quantity not in _FROM_ANYWHERE
+    scale: dict[str, Any] = {"zero": zero}
+    if zero and min(values) >= 0:
+        # A line at the very top would be half hidden.
+        scale = {"domain": [0, 1.05 * max(values) or 1], "nice": False}
     return {
         "field": "v",
         "type": "quantitative",
         "title": axis_title(quantity),
-        "scale": {"zero": quantity not in _FROM_ANYWHERE},
+        "scale": scale,
         "axis": {"format": "~s"} if quantity.endswith("_bytes") else {},
     }
 

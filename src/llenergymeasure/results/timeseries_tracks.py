@@ -65,13 +65,17 @@ class TrackSummary:
     max: float
 
 
-def origin_of(device: str, reading: EnergyReading) -> str | None:
-    """What samples of ``device`` must be called beside measured ones."""
+# What follows from joules; the rest of an estimate (the CPU time it goes by) is observed.
+_OF_ENERGY = ("power_w", "energy_j")
+
+
+def origin_of(series: SampleSeries, reading: EnergyReading) -> str | None:
+    """What samples must be called beside measured ones."""
     if reading.replayed:
         return "replayed"
-    of_device = [domain for domain in reading.domains if domain.name == device]
+    of_device = [domain for domain in reading.domains if domain.name == series.device]
     estimated = any(domain.method is EnergyMethod.ESTIMATED for domain in of_device)
-    return "estimated" if estimated else None
+    return "estimated" if estimated and series.quantity in _OF_ENERGY else None
 
 
 def in_flight(traces: Iterable[RequestTrace]) -> SampleSeries:

@@ -135,3 +135,15 @@ def test_a_missing_library_is_told(
     with pytest.raises(RunError, match="vl-convert-python") as caught:
         rendered(hostile, "png")
     assert "pip install" in str(caught.value.hint)
+
+
+def test_axes_begin_at_zero_where_that_means_something() -> None:
+    def scale(quantity: str, values: list[float]) -> Any:
+        times_ns = list(range(len(values)))
+        one = Track(1, 0, 0, SampleSeries("gpu:0", quantity, times_ns, values))
+        return chart([one], "t")["vconcat"][0]["encoding"]["y"]["scale"]
+
+    assert scale("power_w", [300.0, 200.0])["domain"] == [0, pytest.approx(315)]
+    assert scale("sm_percent", [0.0])["domain"] == [0, 1]
+    assert scale("power_w", [-1.0, 2.0]) == {"zero": True}
+    assert scale("temperature_c", [40.0, 50.0]) == {"zero": False}

@@ -4,10 +4,11 @@ import csv
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from records import ESTIMATED, domain, gpu, raw, trace
 
+from llenergymeasure.domain.energy import EnergyReading
 from llenergymeasure.domain.samples import SampleSeries
 from llenergymeasure.results.timeseries_tracks import (
     Track,
@@ -34,6 +35,7 @@ def test_a_series_in_one_line() -> None:
     assert summary(track([1.0])).interval_s is None
 
 
+@settings(deadline=None)  # the first example imports what writes
 @given(st.lists(st.tuples(NAMES, st.lists(FLOATS, min_size=1, max_size=5)), min_size=1, max_size=4))
 def test_a_csv_file_holds_every_sample_exactly(series: list[tuple[str, list[float]]]) -> None:
     tracks = [track(values, name) for name, values in series]
@@ -59,10 +61,15 @@ def test_plain_names_are_not_quoted() -> None:
 
 def test_what_was_not_measured_is_called_so() -> None:
     mixed = raw(domains=[gpu(name="gpu:0"), domain(name="cpu:0", method=ESTIMATED)]).energy
-    assert origin_of("gpu:0", mixed) is None
-    assert origin_of("cpu:0", mixed) == "estimated"
-    assert origin_of("another", mixed) is None
-    assert origin_of("gpu:0", raw(energy={"replayed": True}).energy) == "replayed"
+
+    def origin(device: str, quantity: str, reading: EnergyReading = mixed) -> str | None:
+        return origin_of(SampleSeries(device, quantity, [], []), reading)
+
+    assert origin("gpu:0", "power_w") is None
+    assert origin("cpu:0", "power_w") == origin("cpu:0", "energy_j") == "estimated"
+    assert origin("cpu:0", "cpu_percent") is None
+    assert origin("another", "power_w") is None
+    assert origin("gpu:0", "power_w", raw(energy={"replayed": True}).energy) == "replayed"
 
 
 def test_requests_in_flight_rise_and_fall() -> None:
