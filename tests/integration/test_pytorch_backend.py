@@ -24,6 +24,7 @@ from llenergymeasure.core.inference_backends.conformance import (
     conformance_config,
     run_conformance,
 )
+from llenergymeasure.core.inference_backends.protocols import DevicePreparing
 from llenergymeasure.core.inference_backends.pytorch import PyTorchBackend
 from llenergymeasure.domain.trace import InferenceRequest
 from llenergymeasure.exceptions import BackendError, ConfigurationError, ModelNotFoundError
@@ -158,6 +159,23 @@ def test_truncation_is_counted(load, plain) -> None:
     assert [t.prompt_tokens for t in traces] == [min(n, LIMIT_IN) for n in whole]
     assert [t.truncated_prompt_tokens for t in traces] == [max(0, n - LIMIT_IN) for n in whole]
     assert max(whole) > LIMIT_IN
+
+
+def test_the_device_is_prepared_without_a_model(model_dir: Path) -> None:
+    backend = PyTorchBackend(config(model_dir))
+    assert isinstance(backend, DevicePreparing)
+    backend.prepare_device()
+    with pytest.raises(BackendError, match=r"before load\(\)"):
+        backend.describe()
+    backend.load()
+    assert backend.describe().device == "cpu"
+    backend.close()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_device_that_is_not_there_cannot_be_prepared(model_dir: Path) -> None:
+    with pytest.raises(ConfigurationError, match="device 'cuda' is asked for"):
+        PyTorchBackend(config(model_dir, device="cuda")).prepare_device()
 
 
 def test_a_batch_shares_its_times(load) -> None:

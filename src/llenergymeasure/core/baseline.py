@@ -85,13 +85,20 @@ class IdleMeter:
         """
         return tuple(self._without(domain, domain.reason or why) for domain in self._domains())
 
-    def take(self, model: str | None = None) -> tuple[DomainBaseline, ...]:
+    def take(
+        self, model: str | None = None, on_fresh: Callable[[], None] = lambda: None
+    ) -> tuple[DomainBaseline, ...]:
         """The idle power of each domain: the stored ones if they are still true, else new ones.
 
         Args:
             model: What is loaded, at the level ``loaded``.
+            on_fresh: Called before time is spent on new ones.
         """
-        return self._stored(model) or self._fresh(model)
+        stored = self._stored(model)
+        if stored is not None:
+            return stored
+        on_fresh()
+        return self._fresh(model)
 
     def _probe(self) -> EnergyReading:
         if self._probed is None:

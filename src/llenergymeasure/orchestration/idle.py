@@ -106,7 +106,13 @@ class IdleBaseline:
         # What else gets ready in the meantime must not be in an idle power.
         self._priming.ready()
         self._events.phase(_PHASE)
-        return meter.take(model)
+        return meter.take(model, self._announce)
+
+    def _announce(self) -> None:
+        self._events.notice(
+            f"measuring idle power for {self._options.duration_s:g} s, to be used again for "
+            f"{self._options.cache_ttl_s / 60:g} min ('baseline.enabled: false' leaves it out)"
+        )
 
     def _ready_meter(self) -> IdleMeter:
         if self._meter is None:

@@ -21,7 +21,8 @@ from llenergymeasure.orchestration.reasons_before import baseline_reasons
 MODEL = ModelInfo(name="m", path="/models/m", dtype="bfloat16")
 ESTIMATED = {"gpu:0": {"method": EnergyMethod.ESTIMATED}}
 LOOK = "idle 3 s"
-IDLE = ["idle baseline", *["idle 6 s"] * 5]
+NOTICE = "measuring idle power for 30 s"
+IDLE = ["idle baseline", NOTICE, *["idle 6 s"] * 5]
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +73,9 @@ class Run:
 
     def phase(self, name: str, **_: Any) -> None:
         self.told.append(name)
+
+    def notice(self, message: str) -> None:
+        self.told.append(message[: len(NOTICE)])
 
     def sleep(self, seconds: float) -> None:
         self.source.time.sleep(seconds)
