@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,10 +139,17 @@ def _table() -> Iterator[tuple[str, float]]:
     for folder in folders or ():
         try:
             with (Path(folder) / "data/hardware/cpu_power.csv").open(encoding="utf-8") as file:
-                for row in csv.DictReader(file):
-                    yield row["Name"], float(row["TDP"])
-        except (OSError, KeyError, ValueError):
+                yield from _rows(csv.DictReader(file))
+        except (OSError, csv.Error, UnicodeDecodeError):
             return  # a table in another form is no table
+
+
+def _rows(table: Iterable[Mapping[str, str | None]]) -> Iterator[tuple[str, float]]:
+    for row in table:
+        try:
+            yield row["Name"] or "", float(row["TDP"] or "")
+        except (KeyError, ValueError):
+            continue  # some rows have no number
 
 
 def _first_cpu(cpuinfo: Path) -> Mapping[str, str]:
