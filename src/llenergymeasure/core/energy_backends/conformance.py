@@ -15,10 +15,16 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 from llenergymeasure.core.conformance import CheckResult
-from llenergymeasure.core.energy_backends.base import EnergyBackend
+from llenergymeasure.core.energy_backends.base import (
+    AdjustableSampling,
+    EnergyBackend,
+    SamplingEnergyBackend,
+)
 from llenergymeasure.domain.energy import DomainReading, EnergyMethod, EnergyReading
+from llenergymeasure.domain.samples import SampleSeries
 from llenergymeasure.exceptions import LLEnergyMeasureError
 
 MakeBackend = Callable[[], EnergyBackend]
@@ -73,6 +79,7 @@ def run_energy_conformance(
                 "longer_windows_hold_more", partial(_check_windows, _longer_holds_more, windows)
             )
         )
+    results.append(_checked("samples_lie_in_the_window", lambda: _samples_fit(make, window_s)))
     results.append(_checked("no_thread_is_left", lambda: _no_thread_left(threads_before)))
     return results
 
@@ -153,6 +160,38 @@ def _one_window(backend: EnergyBackend, length_s: float) -> _Window:
     after_stop = time.monotonic_ns()
     _require(isinstance(reading, EnergyReading), f"stop() returned {type(reading).__name__}")
     return _Window(before_start, after_start, before_stop, after_stop, reading)
+
+
+def _samples_fit(make: MakeBackend, window_s: float) -> None:
+    """A source that keeps samples keeps those of the last window; others have nothing to show."""
+    with closing(make()) as backend:
+        if not isinstance(backend, SamplingEnergyBackend):
+            return
+        if isinstance(backend, AdjustableSampling):
+            backend.sample_every(window_s / 4)
+        backend.prepare()
+        seen = _one_window(backend, window_s)
+        for series in backend.samples():
+            _one_series_fits(series, seen)
+
+
+def _one_series_fits(series: SampleSeries, seen: _Window) -> None:
+    name = f"{series.quantity} of {series.device}"
+    times_ns = [int(at_ns) for at_ns in series.times_ns]
+    _require(bool(series.device and series.quantity), "a series without device or quantity")
+    _require(
+        len(times_ns) == len(series.values),
+        f"{name}: {len(times_ns)} times and {len(series.values)} values",
+    )
+    _require(all(a < b for a, b in pairwise(times_ns)), f"{name}: times do not rise")
+    _require(
+        all(seen.before_start_ns <= at_ns <= seen.after_stop_ns for at_ns in times_ns),
+        f"{name}: a sample lies outside of the calls of start() and stop()",
+    )
+    _require(
+        all(math.isfinite(value) for value in series.values),
+        f"{name}: a value is not finite; leave out a sample that failed",
+    )
 
 
 def _domains(windows: Iterable[_Window]) -> list[DomainReading]:

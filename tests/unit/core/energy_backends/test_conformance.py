@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from llenergymeasure.core.energy_backends.conformance import run_energy_conforma
 from llenergymeasure.core.energy_backends.none import NoEnergyBackend, UnavailableEnergyBackend
 from llenergymeasure.core.energy_backends.replay import ReplayBackend
 from llenergymeasure.domain.energy import EnergyMethod, EnergyReading
+from llenergymeasure.domain.samples import SampleSeries
 
 CONSTANT = ReplayConfig(curve=CurveSegment(power_w=100.0))
 WINDOW_S = 0.002
@@ -177,3 +179,25 @@ def test_a_backend_that_cannot_be_prepared_fails_every_reading_check() -> None:
     broken = failed(lambda: ReplayBackend(ReplayConfig(path="absent.csv")))
     assert "absent.csv" in broken["windows_repeat"]
     assert broken["missing_has_a_reason"] == "not checked: no window could be measured"
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (lambda s: replace(s, times_ns=[at - 10**9 for at in s.times_ns]), "outside of the calls"),
+        (lambda s: replace(s, times_ns=[s.times_ns[0]] * len(s.values)), "do not rise"),
+        (lambda s: replace(s, values=[*s.values, 1.0]), "times and"),
+        (lambda s: replace(s, values=[math.nan] * len(s.values)), "not finite"),
+        (lambda s: replace(s, device=""), "without device"),
+    ],
+)
+def test_samples_that_do_not_fit_the_window_are_found(
+    fault: Callable[[SampleSeries], SampleSeries], words: str
+) -> None:
+    class BadSamples(ReplayBackend):
+        def samples(self) -> Sequence[SampleSeries]:
+            return [fault(series) for series in super().samples()]
+
+    results = {r.name: r for r in run_energy_conformance(lambda: BadSamples(CONSTANT))}
+    assert not results["samples_lie_in_the_window"].passed
+    assert words in results["samples_lie_in_the_window"].detail
