@@ -10,14 +10,13 @@ from llenergymeasure.domain.energy import (
     EnergyMethod,
     EnergyReading,
     EnergyTotals,
-    MeasurementWindow,
     total_energy,
 )
 from llenergymeasure.domain.experiment import RawProcessResult
 from llenergymeasure.domain.metrics import EnergyMetrics, InferenceMetrics, ratio
 from llenergymeasure.results.emissions import summed_emissions
 from llenergymeasure.results.energy_domains import kind
-from llenergymeasure.results.wording import told_by_cycle
+from llenergymeasure.results.merging import merged_domains, sum_if_all
 
 _NO_BASELINE = "no idle baseline was measured"
 _OFF = "energy was not measured (energy.backend: none)"
@@ -101,66 +100,6 @@ def _adding_up(domains: Iterable[DomainReading]) -> list[DomainReading]:
     return [domain for domain in domains if domain.counted]
 
 
-def merged_domains(domains: Mapping[int, Sequence[DomainReading]]) -> list[DomainReading]:
-    """One reading a domain over all cycles; without a number if it is missing in one of them."""
-    groups: dict[tuple[str, ...], list[tuple[int, DomainReading]]] = {}
-    for cycle, of_cycle in domains.items():
-        for domain in of_cycle:
-            named = domain.name if domain.device_id is None else kind(domain)
-            key = (named, domain.scope, domain.device_id or "")
-            groups.setdefault(key, []).append((cycle, domain))
-    return [_merged(group, len(domains)) for group in groups.values()]
-
-
-def _merged(group: Sequence[tuple[int, DomainReading]], cycles: int) -> DomainReading:
-    # A host that has no such domain takes nothing from those that have one.
-    group = [(c, d) for c, d in group if d.expected or d.joules is not None] or group
-    readings = [domain for _, domain in group]
-    if len(readings) == 1 and (cycles == 1 or readings[0].joules is not None):
-        return readings[0]
-    methods = {d.method for d in readings if d.joules is not None and d.method is not None}
-    missing: dict[str, list[int]] = {}
-    for cycle, domain in group:
-        if domain.joules is None:
-            missing.setdefault(domain.reason or "unknown", []).append(cycle)
-    reason = told_by_cycle(missing, cycles) if missing else None
-    if len(methods) > 1 and not missing:
-        names = ", ".join(sorted(methods))
-        reason = f"read in different ways, which do not add up: {names}"
-    whole = reason is None
-    origins = dict.fromkeys(d.origin for d in readings if d.origin is not None)
-    sources = {domain.source for domain in readings}
-    return DomainReading(
-        name=readings[0].name,
-        scope=readings[0].scope,
-        method=methods.pop() if whole else None,
-        joules=sum(d.joules or 0.0 for d in readings) if whole else None,
-        uncertainty_j=sum_if_all(d.uncertainty_j for d in readings) if whole else None,
-        origin="; ".join(origins) or None,
-        device_id=readings[0].device_id,
-        expected=any(domain.expected for domain in readings),
-        reason=reason,
-        window=_joined([d.window for d in readings if d.window is not None]),
-        source=sources.pop() if len(sources) == 1 else None,
-        counted=readings[0].counted,
-        instead_of=tuple(dict.fromkeys(why for d in readings for why in d.instead_of)),
-    )
-
-
-def _joined(windows: Sequence[MeasurementWindow]) -> MeasurementWindow | None:
-    """From the first start to the last end; ``duration_s`` is the measured time within."""
-    if not windows:
-        return None
-    first = min(windows, key=lambda window: window.start_utc)
-    last = max(windows, key=lambda window: window.start_utc)
-    return MeasurementWindow(
-        start_monotonic_ns=first.start_monotonic_ns,
-        end_monotonic_ns=last.end_monotonic_ns,
-        start_utc=first.start_utc,
-        duration_s=sum(window.duration_s for window in windows),
-    )
-
-
 def _totals(readings: Sequence[DomainReading], merged: Sequence[DomainReading]) -> EnergyTotals:
     """The sums; no total where a part is missing, or is measured here and estimated there."""
     totals = total_energy(readings)
@@ -228,11 +167,3 @@ def _why_no_total(
     ]
     absent = [f"{d.name}: {d.reason or 'not here'}" for d in merged if d.joules is None]
     return "; ".join(words or absent) or "the energy source found nothing to read"
-
-
-def sum_if_all(values: Iterable[float | None]) -> float | None:
-    """The sum, or None if a part is not known or there is none."""
-    known = list(values)
-    if not known or any(value is None for value in known):
-        return None
-    return sum(value for value in known if value is not None)

@@ -17,6 +17,7 @@ from records import (
     window,
 )
 
+from llenergymeasure.domain.energy import DomainReading, Uncertainty
 from llenergymeasure.domain.experiment import RawProcessResult
 from llenergymeasure.domain.metrics import EnergyMetrics, inference_from_counts
 from llenergymeasure.domain.validity import Reason, ReasonCode
@@ -261,6 +262,23 @@ def test_uncertainties_add_up_or_are_not_known() -> None:
     assert found.total_j == 9.0
     assert found.uncertainty_j is None
     assert found.uncertainty_reason == "not known for cpu"
+
+
+def test_the_parts_of_an_interval_add_up_over_cycles() -> None:
+    def reading(edge_j: float, **more: Any) -> DomainReading:
+        parts = Uncertainty(edge_j=edge_j, gain_j=5.0, gain_origin="a table", **more)
+        return domain(100.0, uncertainty_j=6.0, uncertainty=parts)
+
+    found = energy(raw(1, domains=[reading(1.0)]), raw(2, domains=[reading(2.0)]))
+    assert found.domains[0].uncertainty == Uncertainty(
+        edge_j=3.0, gain_j=10.0, gain_origin="a table"
+    )
+    found = energy(raw(1, domains=[reading(1.0)]), raw(2, domains=[domain(100.0)]))
+    assert found.domains[0].uncertainty is None
+    found = energy(raw(1, domains=[reading(1.0, sampling_j=1.0)]), raw(2, domains=[reading(2.0)]))
+    assert found.domains[0].uncertainty == Uncertainty(
+        edge_j=3.0, gain_j=10.0, gain_origin="a table"
+    )
 
 
 def test_energy_that_was_off_is_told() -> None:
