@@ -22,7 +22,8 @@
  *   app_clock, app_mem_clock, boost_clock  MHz, settings; app_clock_then from app_clock_at (s),
  *              boost_clock_then from boost_clock_at (s)
  *   throttle   bits of the clocks' event reasons, from throttle_from to throttle_to (s)
- *   pids       compute processes, as 12+34; own=1: the process that reads NVML too
+ *   pids       compute processes, as 12+34; own=1: the process that reads NVML too;
+ *              pids_file: those in a file too, one a line
  *   foreign_pid   a compute process from foreign_at to foreign_until (s)
  *   processes=-1  processes cannot be listed      old=1  a driver without the newest functions
  *   call_us    CPU time that every call takes
@@ -35,7 +36,7 @@
  *   nvlinks    active links (-1: none are built in), nvlink_version; nvswitch=0: to a neighbour
  *   NVML_STAND_IN_DRIVER, NVML_STAND_IN_CUDA (as 13000) are variables of their own
  *
- * Times are seconds of CLOCK_MONOTONIC; one with a plus sign counts from the first nvmlInit. The energy of a curve is its closed-form integral.
+ * stand_in_set(gpu, key, value) changes a setting at run time. Times are seconds of CLOCK_MONOTONIC; one with a plus sign counts from the first nvmlInit. The energy of a curve is its closed-form integral.
  */
 #include "nvml_stand_in.h"
 
@@ -55,6 +56,7 @@ static const struct { const char *key; size_t at; } NUMBERS[] = {
 static const struct { const char *key; size_t at, size; } WORDS[] = {
 #define W(field) {#field, offsetof(Gpu, field), sizeof(((Gpu *)0)->field)}
     W(curve), W(uuid), W(name), W(pci), W(pids), W(mig_profile), W(serial), W(vbios),
+    W(pids_file),
 };
 
 double now(void) {
@@ -186,6 +188,11 @@ static void configure(void) {
         count++;
     }
     free(text);
+}
+
+/* For the tests: change a setting from now on; a time with a plus sign counts from now. */
+void stand_in_set(unsigned index, const char *key, const char *value) {
+    set(&gpus[index], key, value);
 }
 
 /* --- NVML ------------------------------------------------------------------------------- */

@@ -35,6 +35,7 @@ enum { MAX_GPUS = 16, AVERAGE = 185, INSTANT = 186, MIG_OFFSET = 100 };
 
 typedef struct {
     char curve[16], uuid[80], name[64], pci[32], pids[128], mig_profile[32], serial[32], vbios[32];
+    char pids_file[256];
     double low, high, period, offset, duty;
     double counter_ms, counter_phase_ms, power_ms, power_phase_ms, average_ms;
     double ripple, gain, base, part_time, since;

@@ -128,6 +128,9 @@ static unsigned pids_of(const Gpu *g, unsigned *pids, unsigned most) {
     }
     if (g->own && n < most) pids[n++] = (unsigned)getpid();
     if (t >= g->foreign_at && t < g->foreign_until && n < most) pids[n++] = (unsigned)g->foreign_pid;
+    FILE *file = *g->pids_file ? fopen(g->pids_file, "r") : NULL;
+    while (file && n < most && fscanf(file, "%u", &pids[n]) == 1) n++;
+    if (file) fclose(file);
     return n;
 }
 static int processes(const Gpu *g, unsigned *n, Process *out) {

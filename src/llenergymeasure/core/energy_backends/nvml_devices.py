@@ -7,6 +7,7 @@ the library) and ``SensorError`` (for a device).
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -18,6 +19,7 @@ from llenergymeasure.core.energy_backends.cuda_visible import (
     visible_gpus,
 )
 from llenergymeasure.core.energy_backends.device_track import SensorError
+from llenergymeasure.core.energy_backends.nvml_calls import Calls, Read
 from llenergymeasure.core.energy_backends.nvml_state import DeviceState
 
 INSTANT = "NVML_FI_DEV_POWER_INSTANT"
@@ -146,11 +148,14 @@ class NvmlDevice:
         self.uuid, self.name, self.index = gpu.uuid, gpu.name, chosen.position
         self.lost: str | None = None
         self.sliced = chosen.mig is not None or self._mig_is_on()
-        self.has_counter = self._works(self.counter_mj)
-        self._power: Callable[[], int] | None = None
+        calls = Calls(pynvml, handle)
+        counter = "nvmlDeviceGetTotalEnergyConsumption"
+        self._counter = calls.number(counter, kind=ctypes.c_ulonglong)
+        self.has_counter = self._works(self._counter)
+        self._power: Read | None = None
         self.power_source: str | None = None
         self.power_averaging_ns = 0
-        self._choose_power()
+        self._choose_power(calls)
 
     def counter_mj(self) -> int:
         """Energy since the driver was loaded, in mJ.
@@ -158,7 +163,7 @@ class NvmlDevice:
         Raises:
             SensorError: It cannot be read.
         """
-        return int(self._asked(self._pynvml.nvmlDeviceGetTotalEnergyConsumption))
+        return self._read(self._counter)
 
     def power_mw(self) -> int:
         """Power in mW, from ``power_source``.
@@ -166,31 +171,21 @@ class NvmlDevice:
         Raises:
             SensorError: It cannot be read.
         """
-        if self._power is None:
-            raise SensorError("power cannot be read", lost=False)
-        return self._power()
+        return self._read(self._power)
 
     def state(self) -> DeviceState:
         """What it can tell beside energy and power, found out now."""
         return DeviceState(self._pynvml, self._handle if self.lost is None else None)
 
-    def _choose_power(self) -> None:
-        if self._works(self._instant_mw):
-            self._power, self.power_source = self._instant_mw, INSTANT
-        elif self._works(self._usage_mw):
-            self._power, self.power_source = self._usage_mw, USAGE
-            self.power_averaging_ns = 0 if self._usage_is_momentary() else _AVERAGED_NS
-
-    def _instant_mw(self) -> int:
+    def _choose_power(self, calls: Calls) -> None:
         nvml = self._pynvml
-        wanted = [(nvml.NVML_FI_DEV_POWER_INSTANT, nvml.NVML_POWER_SCOPE_GPU)]
-        (field,) = self._asked(nvml.nvmlDeviceGetFieldValues, wanted)
-        if field.nvmlReturn != nvml.NVML_SUCCESS:
-            raise self._translated(nvml.NVMLError(field.nvmlReturn))
-        return int(field.value.uiVal)
-
-    def _usage_mw(self) -> int:
-        return int(self._asked(self._pynvml.nvmlDeviceGetPowerUsage))
+        instant = calls.field(nvml.NVML_FI_DEV_POWER_INSTANT, nvml.NVML_POWER_SCOPE_GPU)
+        usage = calls.number(USAGE)
+        if self._works(instant):
+            self._power, self.power_source = instant, INSTANT
+        elif self._works(usage):
+            self._power, self.power_source = usage, USAGE
+            self.power_averaging_ns = 0 if self._usage_is_momentary() else _AVERAGED_NS
 
     def _usage_is_momentary(self) -> bool:
         try:
@@ -207,13 +202,23 @@ class NvmlDevice:
             return False
         return bool(current == self._pynvml.NVML_DEVICE_MIG_ENABLE)
 
-    def _works(self, read: Callable[[], int]) -> bool:
+    def _works(self, read: Read | None) -> bool:
         try:
-            read()
+            self._read(read)
         except SensorError as error:
             self.lost = str(error) if error.lost else self.lost
             return False
         return True
+
+    def _read(self, read: Read | None) -> int:
+        if self._handle is None:
+            raise SensorError("the GPU is lost", lost=True)
+        if read is None:
+            raise SensorError("the driver lacks the function", lost=False)
+        try:
+            return read()  # type: ignore[no-any-return]
+        except self._pynvml.NVMLError as error:
+            raise self._translated(error) from error
 
     def _asked(self, function: Callable[..., Any], *arguments: Any) -> Any:
         if self._handle is None:

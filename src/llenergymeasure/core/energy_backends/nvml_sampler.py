@@ -41,33 +41,38 @@ class Sampler:
         self._telemetry = telemetry
         self._every_ns = int(every_s * 1e9)
         self._state_every_ns = int(state_every_s * 1e9)
-        self._stop = threading.Event()
+        self._finished = False
+        # Held until the end: waiting for a lock costs half of what waiting for an event does.
+        self._end = threading.Lock()
+        self._end.acquire()
         self._thread = threading.Thread(target=self._run, name="lem-nvml", daemon=True)
         self._thread.start()
 
     def finish(self) -> None:
         """Begin no further reading."""
-        self._stop.set()
+        if not self._finished:
+            self._finished = True
+            self._end.release()
 
     def stop(self) -> None:
         """End the thread; a read that is under way is waited for."""
-        self._stop.set()
+        self.finish()
         self._thread.join(_JOIN_S)
 
     def _run(self) -> None:
-        start_ns = time.monotonic_ns()
-        duties = [_Duty(self._observe, self._every_ns, start_ns + self._every_ns)]
+        now_ns = time.monotonic_ns()
+        duties = [_Duty(self._observe, self._every_ns, now_ns + self._every_ns)]
         if self._telemetry:
             around_ns = max(int(AROUND_S * 1e9), self._state_every_ns)
             duties += [
-                _Duty(self._look, self._state_every_ns, start_ns),
-                _Duty(self._look_around, around_ns, start_ns),
+                _Duty(self._look, self._state_every_ns, now_ns),
+                _Duty(self._look_around, around_ns, now_ns),
             ]
-        while not self._stop.wait(
-            max(0, min(d.due_ns for d in duties) - time.monotonic_ns()) / 1e9
-        ):
-            for duty in duties:
-                duty.do_if_due(time.monotonic_ns())
+        pause_s = 0.0
+        while not self._end.acquire(timeout=pause_s):
+            now_ns = time.monotonic_ns()
+            next_ns = min(duty.do_if_due(now_ns) for duty in duties)
+            pause_s = max(next_ns - time.monotonic_ns(), 0) / 1e9
 
     def _observe(self) -> None:
         for track in self._tracks:
@@ -88,10 +93,11 @@ class _Duty:
     def __init__(self, do: Callable[[], None], every_ns: int, due_ns: int) -> None:
         self._do = do
         self._every_ns = every_ns
-        self.due_ns = due_ns
+        self._due_ns = due_ns
 
-    def do_if_due(self, now_ns: int) -> None:
-        if now_ns < self.due_ns:
-            return
-        self.due_ns += self._every_ns * (1 + (now_ns - self.due_ns) // self._every_ns)
-        self._do()
+    def do_if_due(self, now_ns: int) -> int:
+        """Do it if it is time; returns when it is due next."""
+        if now_ns >= self._due_ns:
+            self._do()
+            self._due_ns += self._every_ns * (1 + (now_ns - self._due_ns) // self._every_ns)
+        return self._due_ns
