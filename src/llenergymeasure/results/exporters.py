@@ -82,6 +82,7 @@ def process_row(raw: RawProcessResult) -> Row:
         "peak_memory_bytes": raw.compute.peak_memory_bytes,
         "threads": raw.load.threads,
         "other_cores_during": raw.load.during.other_cores if raw.load.during else None,
+        "timeseries_file": raw.timeseries_file,
         "energy_backend": raw.energy.backend,
         "energy_replayed": raw.energy.replayed,
     }
