@@ -22,6 +22,7 @@ from llenergymeasure.core.energy_backends.codecarbon_domains import MachineSourc
 from llenergymeasure.core.energy_backends.codecarbon_emissions import emissions
 from llenergymeasure.core.energy_backends.rapl_state import look_for_rapl
 from llenergymeasure.core.nvml import nvml_gpus
+from llenergymeasure.core.quiet import without_prints
 from llenergymeasure.domain.energy import EnergyReading
 from llenergymeasure.exceptions import EnergyBackendError
 
@@ -183,9 +184,11 @@ class CodeCarbonBackend:
 def _new_tracker(country_iso_code: str | None) -> Any:
     # On the logger before the import: importing already logs, and resets the level.
     logging.getLogger("codecarbon").addFilter(_QUIET)
-    from codecarbon import OfflineEmissionsTracker
+    # It imports AMD's binding, which prints where ROCm is not installed.
+    with without_prints():
+        from codecarbon import OfflineEmissionsTracker
 
-    return OfflineEmissionsTracker(country_iso_code=country_iso_code, **_SETTINGS)
+        return OfflineEmissionsTracker(country_iso_code=country_iso_code, **_SETTINGS)
 
 
 def _await_cancelled_timers() -> None:
