@@ -9,6 +9,7 @@ from llenergymeasure.config.models import config_model
 from llenergymeasure.config.runtime_env import Rank
 from llenergymeasure.domain.energy import DomainReading, EnergyMethod, EnergyReading
 from llenergymeasure.domain.resolution import EDGE_ERROR, resolution_of
+from llenergymeasure.domain.validity import ValidityStatus, judge
 from llenergymeasure.exceptions import LLEnergyMeasureError
 from llenergymeasure.orchestration.checks import Check, CheckState
 from llenergymeasure.orchestration.energy_probe import PROBE_TIMEOUT_S, probed
@@ -67,8 +68,9 @@ def _domain(domain: DomainReading) -> Check:
         detail = f"{kind}: {domain.reason or 'no reason given'}{source}"
         hint = "; ".join(f.detail for f in domain.findings if f.detail != domain.reason) or better
         return Check(name, state, detail, hint, _facts(domain))
-    estimated = domain.method is EnergyMethod.ESTIMATED
-    state = CheckState.WARNING if estimated else CheckState.OK
+    # A sensor that is there and may not be read can be mended; one that is not cannot.
+    mendable = judge(domain.instead_of).status is not ValidityStatus.VALID
+    state = CheckState.WARNING if mendable else CheckState.OK
     return Check(name, state, ", ".join(_with_number(domain)), better, _facts(domain))
 
 

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 COLUMNS = ("t_s", "t_monotonic_ns", "device", "quantity", "value")
 _VERSION_KEY = "schema_version"
+_BATCH_ROWS = 1_000_000
 
 
 def write_series(path: Path, series: Sequence[SampleSeries], result: RawProcessResult) -> bool:
@@ -40,13 +41,15 @@ def write_series(path: Path, series: Sequence[SampleSeries], result: RawProcessR
         return False
     buffer = io.BytesIO()
     # Times differ by the interval and values repeat: this takes a third of the default's space.
-    pq.write_table(
-        _table(kept, result),
+    with pq.ParquetWriter(
         buffer,
+        _schema(result),
         compression="zstd",
         use_dictionary=["device", "quantity", "value"],
         column_encoding={"t_s": "BYTE_STREAM_SPLIT", "t_monotonic_ns": "DELTA_BINARY_PACKED"},
-    )
+    ) as writer:
+        for batch in _batches(kept):
+            writer.write_table(_table(batch, result))
     write_bytes(path, buffer.getvalue())
     return True
 
@@ -100,13 +103,22 @@ def _of_arrays(device: str, quantity: str, times_ns: Any, values: Any) -> Sample
     return SampleSeries(device, quantity, times_ns, values)
 
 
-def _table(series: Sequence[SampleSeries], result: RawProcessResult) -> Any:
-    import numpy as np
+def _batches(series: Sequence[SampleSeries]) -> Iterator[list[SampleSeries]]:
+    """Series together up to so many rows, so that hours of eight GPUs are not laid out twice."""
+    batch: list[SampleSeries] = []
+    for one in series:
+        batch.append(one)
+        if sum(len(each.values) for each in batch) >= _BATCH_ROWS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _schema(result: RawProcessResult) -> Any:
     import pyarrow as pa
 
-    lengths = [len(one.values) for one in series]
-    times_ns = np.concatenate([np.asarray(one.times_ns) for one in series])
-    schema = pa.schema(
+    return pa.schema(
         [
             ("t_s", pa.float64()),
             ("t_monotonic_ns", pa.int64()),
@@ -116,6 +128,14 @@ def _table(series: Sequence[SampleSeries], result: RawProcessResult) -> Any:
         ],
         metadata=_metadata(result),
     )
+
+
+def _table(series: Sequence[SampleSeries], result: RawProcessResult) -> Any:
+    import numpy as np
+    import pyarrow as pa
+
+    lengths = [len(one.values) for one in series]
+    times_ns = np.concatenate([np.asarray(one.times_ns) for one in series])
     columns = [
         pa.array((times_ns - result.window.start_monotonic_ns) / 1e9),
         pa.array(times_ns),
@@ -123,7 +143,7 @@ def _table(series: Sequence[SampleSeries], result: RawProcessResult) -> Any:
         _repeated([one.quantity for one in series], lengths),
         pa.array(np.concatenate([np.asarray(one.values) for one in series])),
     ]
-    return pa.Table.from_arrays(columns, schema=schema)
+    return pa.Table.from_arrays(columns, schema=_schema(result))
 
 
 def _repeated(words: Sequence[str], lengths: Sequence[int]) -> Any:

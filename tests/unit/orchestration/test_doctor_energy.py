@@ -101,6 +101,17 @@ def test_the_way_to_something_better_is_told(monkeypatch: pytest.MonkeyPatch) ->
     assert second.detail == "no number: no permission (some)"
 
 
+def test_an_estimate_that_nothing_here_betters_is_no_warning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    none_here = Reason(code=ReasonCode.NO_RAPL, detail="there is no RAPL counter")
+    cpu, ram = domain("cpu", ESTIMATED, instead_of=(none_here,)), domain("ram", ESTIMATED)
+    whole, of_cpu, of_ram = checks(monkeypatch, reading(cpu, ram))
+    assert whole.state is CheckState.WARNING
+    assert of_cpu.state is of_ram.state is CheckState.OK
+    assert of_cpu.hint == "there is no RAPL counter"
+
+
 def test_what_is_not_there_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     none_here = domain("gpu", None, expected=False, reason="there is no NVIDIA driver")
     _, of_gpu = checks(monkeypatch, reading(none_here))

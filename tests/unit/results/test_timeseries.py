@@ -106,6 +106,22 @@ def test_a_foreign_table_is_told() -> None:
         parse_series(buffer.getvalue(), Path("x.parquet"))
 
 
+def test_series_of_many_batches_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timeseries, "_BATCH_ROWS", 3)
+    many = [
+        SampleSeries(f"gpu:{i}", name, [1, 2], [float(i), 0.5])
+        for i in range(4)
+        for name in ("power_w", "energy_j")
+    ]
+    store = FileSystemRepository(tmp_path)
+    store.save_raw(raw(), [], cycles_planned=1, series=many)
+    loaded = store.load_series(store.load_raw(EXPERIMENT)[0])
+    assert [(s.device, s.quantity, list(s.times_ns), list(s.values)) for s in loaded] == [
+        (s.device, s.quantity, s.times_ns, s.values) for s in many
+    ]
+    assert pq.ParquetFile(file_of(store)).num_row_groups == 4
+
+
 def test_tables_of_many_chunks_are_read_as_one(store: FileSystemRepository) -> None:
     table = pq.read_table(io.BytesIO(file_of(store).read_bytes()))
     many = pa.concat_tables([table.slice(i, 1) for i in (2, 0, 1)])
