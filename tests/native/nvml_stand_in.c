@@ -25,7 +25,8 @@
  *   pids       compute processes, as 12+34; own=1: the process that reads NVML too;
  *              pids_file: those in a file too, one a line
  *   foreign_pid   a compute process from foreign_at to foreign_until (s)
- *   processes=-1  processes cannot be listed      old=1  a driver without the newest functions
+ *   processes=-1  processes cannot be listed
+ *   old=1      a driver without the newest functions; fresh=1: one without the deprecated ones
  *   call_us    CPU time that every call takes
  *
  * What they are (nvml_stand_in_facts.c); negative is without support here too:

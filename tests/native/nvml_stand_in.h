@@ -23,7 +23,7 @@ enum { MAX_GPUS = 16, AVERAGE = 185, INSTANT = 186, MIG_OFFSET = 100 };
     X(app_mem_clock, 2619) X(boost_clock, 1980) X(boost_clock_then, 1410) \
     X(boost_clock_at, INFINITY) \
     X(limit, 700) X(limit_then, 400) X(limit_at, INFINITY) X(limit_until, INFINITY) \
-    X(throttle, 0) X(throttle_from, 0) X(throttle_to, INFINITY) X(old, 0) \
+    X(throttle, 0) X(throttle_from, 0) X(throttle_to, INFINITY) X(old, 0) X(fresh, 0) \
     X(processes, 0) X(own, 0) \
     X(foreign_pid, 0) X(foreign_at, INFINITY) X(foreign_until, INFINITY) X(call_us, 0)
 #define FACTS(X) \

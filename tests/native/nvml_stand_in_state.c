@@ -49,6 +49,7 @@ static int celsius(const Gpu *g, int *c) {
 int nvmlDeviceGetTemperature(Handle h, int sensor, unsigned *c) {
     GET(h, g);
     int degrees = 0, r = sensor ? BAD_ARGUMENT : celsius(g, &degrees);
+    if (g->fresh) return FUNCTION_NOT_FOUND;
     if (r == OK) *c = (unsigned)degrees;
     return r;
 }
@@ -85,13 +86,13 @@ int nvmlDeviceGetClockInfo(Handle h, int kind, unsigned *mhz) {
     GET(h, g); return clock_mhz(g, kind, 0, mhz);
 }
 int nvmlDeviceGetApplicationsClock(Handle h, int kind, unsigned *mhz) {
-    GET(h, g); return clock_mhz(g, kind, 1, mhz);
+    GET(h, g); return g->fresh ? FUNCTION_NOT_FOUND : clock_mhz(g, kind, 1, mhz);
 }
 int nvmlDeviceGetDefaultApplicationsClock(Handle h, int kind, unsigned *mhz) {
     GET(h, g); return clock_mhz(g, kind, 2, mhz);
 }
 int nvmlDeviceGetMaxCustomerBoostClock(Handle h, int kind, unsigned *mhz) {
-    GET(h, g); return clock_mhz(g, kind, 3, mhz);
+    GET(h, g); return g->fresh ? FUNCTION_NOT_FOUND : clock_mhz(g, kind, 3, mhz);
 }
 static int reasons(const Gpu *g, uint64_t *bits) {
     if (g->throttle < 0) return NOT_SUPPORTED;
@@ -102,7 +103,7 @@ int nvmlDeviceGetCurrentClocksEventReasons(Handle h, uint64_t *bits) {
     GET(h, g); return g->old ? FUNCTION_NOT_FOUND : reasons(g, bits);
 }
 int nvmlDeviceGetCurrentClocksThrottleReasons(Handle h, uint64_t *bits) {
-    GET(h, g); return reasons(g, bits);
+    GET(h, g); return g->fresh ? FUNCTION_NOT_FOUND : reasons(g, bits);
 }
 
 /* --- power limit ------------------------------------------------------------------------ */

@@ -107,12 +107,25 @@ def _quantities(calls: Calls, nvml: Any) -> dict[str, list[Read | None]]:
             _used(calls.struct("nvmlDeviceGetMemoryInfo_v2", memory)),
             _used(calls.struct("nvmlDeviceGetMemoryInfo", nvml.c_nvmlMemory_t())),
         ],
-        TEMPERATURE: [calls.number("nvmlDeviceGetTemperature", nvml.NVML_TEMPERATURE_GPU)],
+        TEMPERATURE: [
+            calls.number("nvmlDeviceGetTemperature", nvml.NVML_TEMPERATURE_GPU),
+            _temperature_v1(calls, nvml),
+        ],
         SM_CLOCK: [calls.number("nvmlDeviceGetClockInfo", nvml.NVML_CLOCK_SM)],
         MEMORY_CLOCK: [calls.number("nvmlDeviceGetClockInfo", nvml.NVML_CLOCK_MEM)],
         POWER_LIMIT: [_watts(calls.number("nvmlDeviceGetEnforcedPowerLimit"))],
         THROTTLE: [calls.number(name, kind=ctypes.c_ulonglong) for name in reasons],
     }
+
+
+def _temperature_v1(calls: Calls, nvml: Any) -> Read | None:
+    """The form that outlives the plain one, which is deprecated; older bindings lack it."""
+    form = getattr(nvml, "c_nvmlTemperature_v1_t", None)
+    if form is None:
+        return None
+    told = form(version=nvml.nvmlTemperature_v1, sensorType=nvml.NVML_TEMPERATURE_GPU)
+    read = calls.struct("nvmlDeviceGetTemperatureV", told)
+    return None if read is None else lambda: read().temperature
 
 
 def _settings(calls: Calls, nvml: Any) -> dict[str, list[Read | None]]:
