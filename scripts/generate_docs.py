@@ -34,7 +34,7 @@ from llenergymeasure.domain.validity import ReasonCode, Severity, severity
 
 ROOT = Path(__file__).resolve().parent.parent
 BACKENDS = ("pytorch", "echo")
-ENERGY_BACKENDS = ("nvml", "rapl", "estimate", "codecarbon", "zeus", "replay")
+ENERGY_BACKENDS = ("nvml", "rapl", "estimate", "codecarbon", "zeus", "amdsmi", "replay")
 REASONS = ROOT / "docs" / "reasons"
 EFFECTS = {
     Severity.NOTE: "**Note**: the result stays valid.",

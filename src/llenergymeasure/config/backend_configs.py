@@ -246,6 +246,17 @@ ZEUS = EnergyBackendSpec(
     kinds=("gpu",),
 )
 
+AMDSMI = EnergyBackendSpec(
+    name="amdsmi",
+    target=f"{_ENERGY}.amdsmi:AmdSmiBackend",
+    options=AmdSmiConfig,
+    requires=("amdsmi",),
+    description="AMD GPUs by their energy counter; not seen on a real GPU, only in a replay.",
+    install_hint="pip install /opt/rocm/share/amd_smi, which ROCm brings along",
+    scope="device",
+    kinds=("gpu",),
+)
+
 RAPL = EnergyBackendSpec(
     name="rapl",
     target=f"{_ENERGY}.rapl:RaplBackend",

@@ -34,6 +34,7 @@ class ReasonCode(StrEnum):
     DUMMY_WEIGHTS = "dummy_weights"
     INCOMPLETE = "incomplete"
     NVML_UNAVAILABLE = "nvml_unavailable"
+    AMDSMI_UNAVAILABLE = "amdsmi_unavailable"
     NO_GPU = "no_gpu"
     DEVICE_LOST = "device_lost"
     SENSOR_UNSUPPORTED = "sensor_unsupported"
@@ -67,6 +68,7 @@ _NOTES = frozenset(
         ReasonCode.DUMMY_WEIGHTS,
         # Whether a machine without GPUs has no number is for its other domains to say.
         ReasonCode.NVML_UNAVAILABLE,
+        ReasonCode.AMDSMI_UNAVAILABLE,
         ReasonCode.NO_GPU,
         ReasonCode.NO_RAPL,
         # A GPU at its limit does what it was told to; the limit is in the result.

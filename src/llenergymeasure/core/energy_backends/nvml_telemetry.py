@@ -9,11 +9,11 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from llenergymeasure.core.energy_backends.clock import MonotonicClock
-from llenergymeasure.core.energy_backends.nvml_state import DeviceState
 from llenergymeasure.core.energy_backends.observations import Floats, Ints
 from llenergymeasure.core.energy_backends.process_tree import ProcessTree
 
@@ -34,6 +34,27 @@ class Quantity:
         return Quantity(self.times_ns[inside], self.values[inside])
 
 
+class State(Protocol):
+    """A device that can be looked at (as ``nvml_state.DeviceState``); nothing of it raises."""
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """What ``read`` gives, in this order."""
+        ...
+
+    def read(self) -> list[float]:
+        """All quantities now; NaN for one that cannot be read this time."""
+        ...
+
+    def settings(self) -> dict[str, float]:
+        """Clocks that somebody set, in MHz, by their name in words."""
+        ...
+
+    def pids(self) -> tuple[int, ...] | None:
+        """Processes that compute on the device; None where they cannot be listed."""
+        ...
+
+
 class Telemetry:
     """Collects one device's looks; not for several threads at once.
 
@@ -44,7 +65,7 @@ class Telemetry:
     """
 
     def __init__(
-        self, state: DeviceState, tree: ProcessTree | None, now_ns: MonotonicClock
+        self, state: State, tree: ProcessTree | None, now_ns: MonotonicClock
     ) -> None:
         self._state = state
         self._tree = tree

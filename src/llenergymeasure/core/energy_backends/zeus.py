@@ -210,34 +210,36 @@ def _uuids() -> dict[int, str]:
 
 def _no_gpu() -> DomainReading:
     """Zeus says nothing of why it finds none, so NVML is asked whether there should be some."""
-    expected, detail = _hidden_gpus()
-    finding = Reason(code=ReasonCode.NO_GPU, detail=detail)
+    expected, finding = _why_no_gpu()
     return DomainReading(
         name="gpu",
         scope=EnergyScope.DEVICE,
         method=None,
         joules=None,
         expected=expected,
-        reason=detail,
+        reason=finding.detail,
         findings=(finding,),
         source="zeus",
     )
 
 
-def _hidden_gpus() -> tuple[bool, str]:
+def _why_no_gpu() -> tuple[bool, Reason]:
+    """Whether there should be one, and what is wrong."""
     try:
         nvml = Nvml()
     except NvmlMissingError as error:
-        return error.broken, f"Zeus finds no GPU: {error}"
+        detail = f"Zeus finds no GPU: {error}"
+        return error.broken, Reason(code=ReasonCode.NVML_UNAVAILABLE, detail=detail)
     try:
         visible = bool(nvml.devices(None))
+        detail = "Zeus finds no GPU that this process may use"
+        if visible:
+            detail = "Zeus does not find the GPUs that NVML shows"
     except (NvmlMissingError, EnergyBackendError) as error:
-        return True, f"Zeus finds no GPU: {error}"
+        visible, detail = True, f"Zeus finds no GPU: {error}"
     finally:
         nvml.close()
-    if visible:
-        return True, "Zeus does not find the GPUs that NVML shows"
-    return False, "Zeus finds no GPU that this process may use"
+    return visible, Reason(code=ReasonCode.NO_GPU, detail=detail)
 
 
 def _what_is_wrong(joules: float | None) -> Reason | None:

@@ -8,10 +8,10 @@ from llenergymeasure.domain.validity import ReasonCode
 SENSORS = {
     ReasonCode.NO_GPU: ReasonText(
         title="no GPU that this process may use",
-        meaning="NVIDIA's driver answers, and shows no GPU to this process.",
+        meaning="The driver answers, and shows no GPU to this process.",
         harm="GPU energy is not in the total. That is right if the run used no GPU.",
         remedy=("Check `CUDA_VISIBLE_DEVICES`, and the container's `--gpus`.",),
-        raised_by=("nvml", "zeus"),
+        raised_by=("nvml", "zeus", "amdsmi"),
         frequency=Frequency.SOMETIMES,
         where="containers without a GPU, an empty CUDA_VISIBLE_DEVICES",
     ),
@@ -25,9 +25,23 @@ SENSORS = {
             "Else `nvidia-smi` tells the same error; a version mismatch after an update needs a "
             "reboot or a reload of the driver.",
         ),
-        raised_by=("nvml",),
+        raised_by=("nvml", "zeus"),
         frequency=Frequency.COMMON,
         where="machines without an NVIDIA GPU",
+    ),
+    ReasonCode.AMDSMI_UNAVAILABLE: ReasonText(
+        title="there is no AMD driver or ROCm library, or it does not answer",
+        meaning="AMD's management library could not be loaded or initialised.",
+        harm="GPU energy is not in the total. Where the driver is there but broken, or GPUs are "
+        "named, they are expected, and the total is null.",
+        remedy=(
+            "Nothing, on a machine without an AMD GPU: name another energy backend.",
+            "Else `amd-smi list` tells the same error; the Python package has to be of ROCm's own "
+            "version:\npip install /opt/rocm/share/amd_smi",
+        ),
+        raised_by=("amdsmi",),
+        frequency=Frequency.RARE,
+        where="configs that name the backend amdsmi on a machine without ROCm",
     ),
     ReasonCode.DEVICE_LOST: ReasonText(
         title="the GPU stopped answering",
@@ -127,14 +141,14 @@ SENSORS = {
     ),
     ReasonCode.MIG_SHARED: ReasonText(
         title="the GPU is divided; the joules are those of all slices",
-        meaning="The GPU is in MIG mode. Power and energy exist for the whole GPU only; every "
-        "slice repeats them.",
+        meaning="The GPU is in MIG mode: power and energy exist for the whole GPU only, and every "
+        "slice repeats them. Or it is one die of an AMD MI250 card, whose only sensor is for both.",
         harm="Work on the other slices is in the number. Adding up slices multiplies it.",
         remedy=(
-            "Measure while the other slices are idle.",
+            "Measure while the other slices are idle, or the other die.",
             "Or measure on a GPU without MIG.",
         ),
-        raised_by=("nvml",),
+        raised_by=("nvml", "amdsmi"),
         frequency=Frequency.SOMETIMES,
         where="clusters that divide A100, H100 and newer",
     ),
