@@ -44,7 +44,9 @@ CONDITIONS = {
     ),
     ReasonCode.CLOCKS_CHANGED: ReasonText(
         title="the clock limits changed within the window",
-        meaning="The clocks that the GPU was set to were not the same throughout the window.",
+        meaning="The clocks that the GPU was set to were not the same throughout the window: "
+        "application clocks, or the highest boost clock. Locked clocks (`nvidia-smi -lgc`) cannot "
+        "be read.",
         harm="Joules for the same work depend on the clock: the window mixes two settings.",
         remedy=("Set the clocks before the run and leave them; measure again.",),
         raised_by=("nvml",),
@@ -54,7 +56,9 @@ CONDITIONS = {
     ReasonCode.FOREIGN_PROCESS: ReasonText(
         title="somebody else computed on the GPU",
         meaning="A process that does not belong to the run computed on the GPU during the window. "
-        "In a container with process ids of its own this cannot be told, and nothing is said.",
+        "All that the run starts is its own, also where a parent ends; what a daemon starts for it "
+        "(`docker run`, an MPS server) cannot be told from a stranger's. In a container with "
+        "process ids of its own nothing can be told, and nothing is said.",
         harm="Its joules are in the number, and it slowed the run down. A GPU's counter cannot "
         "tell whose work it was.",
         remedy=(
@@ -63,6 +67,6 @@ CONDITIONS = {
         ),
         raised_by=("nvml",),
         frequency=Frequency.SOMETIMES,
-        where="shared servers, desktops whose screen the GPU draws",
+        where="shared servers, notebooks that still hold a GPU",
     ),
 }
