@@ -169,7 +169,7 @@ class _Window:
         """Look a last time."""
         with self._lock:
             self._ended = True
-            self.used_s = self._note()
+            self.used_s = self._note(search=True)
         self.abandon()
 
     def abandon(self) -> None:
@@ -204,8 +204,8 @@ class _Window:
             if not self._ended:
                 self._note()
 
-    def _note(self) -> float | None:
-        used_s = self._tree.used_s()
+    def _note(self, *, search: bool | None = None) -> float | None:
+        used_s = self._tree.used_s(search=search)
         if used_s is not None:
             self._times_ns.append(self._clock())
             self._used_s.append(used_s)

@@ -19,8 +19,15 @@ import psutil
 TICK_S = 0.01
 _ROUNDING_S = 2 * TICK_S
 
-# Start times are told in ticks since boot, and boot time in whole seconds.
+# Start times are cut off too; other systems than Linux tell them in whole seconds.
 _SURELY_BEFORE_S = 2.0
+
+# Looking for new processes asks every thread of every known one, and torch has many: seldom, and
+# for a hundredth of a core at most.
+_SEARCH_EVERY_S = 1.0
+_SEARCH_SHARE = 0.01
+
+_PROC = Path("/proc/self/stat").exists()
 
 
 @dataclass(frozen=True)
@@ -50,15 +57,21 @@ class TreeMeter:
     def __init__(self, root: int) -> None:
         self.most = 0
         self._root = root
-        self._began = time.time()
+        self._began_s = _now_s()
+        self._search_at_s = 0.0
         self._known: dict[int, _Seen] = {}
         self._lost_s = 0.0
         self._before_s = 0.0
-        self._before_s = self._sum_s(self._look())
+        self._before_s = self._sum_s(self._look(search=True))
 
-    def used_s(self) -> float | None:
-        """CPU seconds since the start; None if the tree cannot be read any more."""
-        seen = self._look()
+    def used_s(self, *, search: bool | None = None) -> float | None:
+        """CPU seconds since the start; None if the tree cannot be read any more.
+
+        Args:
+            search: Whether to look for new processes; None is now and then. Those that are
+                overlooked count when they are found, or when their parents have waited for them.
+        """
+        seen = self._look(search=search)
         if self._root not in seen:
             return None
         # What ended between two of the reads of one look may be in none of them.
@@ -67,9 +80,9 @@ class TreeMeter:
     def _sum_s(self, seen: dict[int, _Seen]) -> float:
         return sum(process.total_s for process in seen.values()) + self._lost_s
 
-    def _look(self) -> dict[int, _Seen]:
+    def _look(self, *, search: bool | None) -> dict[int, _Seen]:
         seen = {}
-        for pid in {*_tree(self._root), *self._known}:
+        for pid in {*self._found(search=search), *self._known}:
             process = _read(pid)
             if process is None or self._has_taken_the_number(pid, process):
                 continue
@@ -81,6 +94,15 @@ class TreeMeter:
         self.most = max(self.most, len(seen))
         return seen
 
+    def _found(self, *, search: bool | None) -> list[int]:
+        begin_s = time.monotonic()
+        if search is False or (search is None and begin_s < self._search_at_s):
+            return []
+        found = list(_tree(self._root))
+        took_s = time.monotonic() - begin_s
+        self._search_at_s = begin_s + max(_SEARCH_EVERY_S, took_s / _SEARCH_SHARE)
+        return found
+
     def _has_taken_the_number(self, pid: int, process: _Seen) -> bool:
         """Whether the one that had it when we last looked has ended."""
         return pid in self._known and self._known[pid].created != process.created
@@ -88,7 +110,7 @@ class TreeMeter:
     def _was_overlooked(self, pid: int, process: _Seen) -> bool:
         """Whether it was there at the start: what it used before is not the window's."""
         later = bool(self._known) and pid not in self._known
-        return later and process.created < self._began - _SURELY_BEFORE_S
+        return later and process.created < self._began_s - _SURELY_BEFORE_S
 
     def _unreaped_s(self, seen: dict[int, _Seen]) -> float:
         """CPU time of those who have ended, as far as nobody whom we see has got it."""
@@ -117,7 +139,34 @@ class TreeMeter:
         return None
 
 
+def _now_s() -> float:
+    """Now, on the clock that start times are told in."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if _PROC else time.time()
+
+
 def _read(pid: int) -> _Seen | None:
+    return _read_stat(pid) if _PROC else _read_elsewhere(pid)
+
+
+def _read_stat(pid: int) -> _Seen | None:
+    # psutil reads the same file four times, to be sure that the number was not given anew.
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    # The name comes before, in parentheses, and may hold anything.
+    fields = text.rpartition(")")[2].split()
+    user, system, children_user, children_system = map(int, fields[11:15])
+    ticks = os.sysconf("SC_CLK_TCK")
+    return _Seen(
+        created=int(fields[19]) / ticks,
+        parent=int(fields[1]),
+        own_s=(user + system) / ticks,
+        children_s=(children_user + children_system) / ticks,
+    )
+
+
+def _read_elsewhere(pid: int) -> _Seen | None:
     try:
         process = psutil.Process(pid)
         with process.oneshot():
@@ -126,7 +175,8 @@ def _read(pid: int) -> _Seen | None:
                 created=process.create_time(),
                 parent=process.ppid(),
                 own_s=times.user + times.system,
-                children_s=times.children_user + times.children_system,
+                children_s=getattr(times, "children_user", 0.0)
+                + getattr(times, "children_system", 0.0),
             )
     except (psutil.Error, OSError):
         return None

@@ -36,13 +36,14 @@ def own_s() -> float:
     return times.user + times.system
 
 
-@pytest.fixture(params=["children by the kernel", "children by psutil"])
+@pytest.fixture(params=["by /proc", "by psutil"])
 def meter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    if request.param == "children by psutil":
+    if request.param == "by psutil":
         monkeypatch.setattr(estimate_tree, "_kernel_tells_children", lambda: False)
+        monkeypatch.setattr(estimate_tree, "_PROC", False)
     before_s = own_s()
     made = TreeMeter(os.getpid())
-    yield lambda: (made.used_s() or 0.0) - (own_s() - before_s)
+    yield lambda: (made.used_s(search=True) or 0.0) - (own_s() - before_s)
 
 
 def test_a_child_that_ended_is_counted(meter: Any) -> None:
@@ -108,6 +109,34 @@ def test_a_process_that_left_the_tree_is_followed(meter: Any) -> None:
     assert meter() == pytest.approx(0.4, abs=2 * WITHIN_S)
 
 
+def test_new_processes_are_looked_for_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    searches = []
+    monkeypatch.setattr(estimate_tree, "_tree", lambda root: searches.append(root) or [root])
+    meter = TreeMeter(os.getpid())
+    for _ in range(5):
+        meter.used_s()
+    assert len(searches) == 1
+    meter.used_s(search=True)
+    assert len(searches) == 2
+
+
+def test_a_child_between_two_searches_counts_when_it_was_waited_for() -> None:
+    meter, before_s = TreeMeter(os.getpid()), own_s()
+    run(burn(0.3))
+    used_s = meter.used_s(search=False) or 0.0
+    assert used_s - (own_s() - before_s) == pytest.approx(0.3, abs=WITHIN_S)
+
+
+def test_a_name_may_hold_anything(tmp_path: Any) -> None:
+    name = tmp_path / "a) b (c"
+    name.symlink_to(sys.executable)
+    child = subprocess.Popen([name, "-S", "-c", "input()"], stdin=subprocess.PIPE)
+    seen = estimate_tree._read_stat(child.pid)
+    child.communicate(b"\n", timeout=30)
+    assert seen is not None
+    assert seen.parent == os.getpid()
+
+
 def test_a_tree_that_is_gone() -> None:
     child = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE)
     meter = TreeMeter(child.pid)
@@ -120,7 +149,7 @@ def test_time_never_runs_backwards() -> None:
     meter, last_s = TreeMeter(os.getpid()), 0.0
     children = [subprocess.Popen([sys.executable, "-S", "-c", burn(0.02 * k)]) for k in range(1, 6)]
     while any(child.poll() is None for child in children):
-        used_s = meter.used_s()
+        used_s = meter.used_s(search=True)
         assert used_s is not None
         assert used_s >= last_s - WITHIN_S
         last_s = used_s
@@ -166,14 +195,14 @@ def test_no_time_is_lost_or_doubled_whoever_ends(data: st.DataObject) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(estimate_tree, "_tree", simulated.tree)
         patch.setattr(estimate_tree, "_read", simulated.living.get)
-        patch.setattr(estimate_tree.time, "time", lambda: 0.0)
+        patch.setattr(estimate_tree, "_now_s", lambda: 0.0)
         meter = TreeMeter(1)
         for _ in range(data.draw(st.integers(1, 25))):
             pid = data.draw(st.sampled_from(sorted(simulated.living)))
             what = data.draw(st.sampled_from(["spawn", "work", "work", "end", "end unseen"]))
             if what == "spawn":
                 simulated.spawn(pid)
-                meter.used_s()
+                meter.used_s(search=True)
             elif what == "work":
                 simulated.work(pid)
             elif pid != 1:

@@ -11,7 +11,7 @@ import pytest
 
 from llenergymeasure.config.backend_configs import RaplConfig
 from llenergymeasure.constants import POWERCAP_ROOT_ENV
-from llenergymeasure.core.energy_backends import rapl
+from llenergymeasure.core.energy_backends import powercap, rapl
 from llenergymeasure.core.energy_backends.conformance import run_energy_conformance
 from llenergymeasure.core.energy_backends.poller import Poller
 from llenergymeasure.core.energy_backends.rapl import RaplBackend
@@ -129,14 +129,14 @@ def test_the_environment_may_point_elsewhere(root: Path, monkeypatch: pytest.Mon
 
 def deny(monkeypatch: pytest.MonkeyPatch, *parts: str) -> None:
     """No mode keeps the tests' own user out if it is root."""
-    readable = Path.read_text
+    readable = powercap._text
 
-    def read_text(file: Path, *args: Any, **kwargs: Any) -> str:
+    def text(file: Path) -> str:
         if file.name == "energy_uj" and file.parent.name in parts:
             raise PermissionError(13, "Permission denied", str(file))
-        return readable(file, *args, **kwargs)
+        return readable(file)
 
-    monkeypatch.setattr(Path, "read_text", read_text)
+    monkeypatch.setattr(powercap, "_text", text)
 
 
 def test_closed_counters_say_what_opens_them(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
