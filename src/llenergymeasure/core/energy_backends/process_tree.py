@@ -22,6 +22,8 @@ from llenergymeasure.constants import PARENT_PID_ENV
 # The kernel's own number for the first namespace of process ids (PROC_PID_INIT_INO).
 _HOST_NAMESPACE = "pid:[4026531836]"
 
+_LONGEST_NAME = 40
+
 
 def sees_host_pids(link: Path = Path("/proc/self/ns/pid")) -> bool:
     """Whether ids that a driver tells are ids that we see: not in a container with its own."""
@@ -91,10 +93,12 @@ def _root_and_above(me: psutil.Process, env: Mapping[str, str]) -> tuple[int, in
 
 
 def _name(process: psutil.Process) -> str:
+    """A program chooses its own name: nothing in it may move a terminal's cursor."""
     try:
-        return str(process.name())
+        name = str(process.name())
     except psutil.Error:
         return ""
+    return "".join(letter if letter.isprintable() else "?" for letter in name[:_LONGEST_NAME])
 
 
 def _hidden(pid: int) -> bool:

@@ -67,6 +67,26 @@ def test_others_are_foreign_with_their_name() -> None:
     assert list(ProcessTree(no_env()).foreign([os.getppid()])) == [os.getppid()]
 
 
+def test_a_name_cannot_write_to_a_terminal(started: list[int], tmp_path: Path) -> None:
+    program = tmp_path / "\x1b[2J\nroot"
+    program.symlink_to("/bin/sleep")
+    script = (
+        "import subprocess\n"
+        f"print(subprocess.Popen([{str(program)!r}, '30'], stdout=subprocess.DEVNULL).pid)\n"
+    )
+    leader = subprocess.run(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=30,
+        start_new_session=True,
+    )
+    pid = int(leader.stdout)
+    started.append(pid)
+    assert ProcessTree(no_env()).foreign([pid]) == {pid: "?[2J?root"}
+
+
 def test_one_without_a_parent_of_ours_is_known_by_the_leader_of_its_group(
     started: list[int],
 ) -> None:
