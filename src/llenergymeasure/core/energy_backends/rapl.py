@@ -160,9 +160,14 @@ class RaplBackend:
         self._suspicions = [
             suspicion
             for suspicion in self._suspicions
-            if suspicion.holds(by_name[suspicion.original.name].step_uj())
+            if suspicion.holds(by_name[suspicion.original.name].step_uj()) is not False
         ]
-        mirrors = {suspicion.mirror.name for suspicion in self._suspicions}
+        # One that could not be read all the while may have been a socket of its own after all.
+        mirrors = {
+            suspicion.mirror.name
+            for suspicion in self._suspicions
+            if not by_name[suspicion.mirror.name].count.failed
+        }
         return [track for track in tracks if track.domain.name not in mirrors]
 
 

@@ -140,6 +140,8 @@ class CounterSum:
             self.fail(self._risk(fell + "have "))
             return
         else:
+            # The range is the largest value; from there to 0 is one unit of the hardware (15 to
+            # 61 uJ), which the kernel does not tell.
             step_uj += self._range_uj
             self._wraps.append(_Wrap(step_uj, value_uj, gap_ns))
         self.total_uj += step_uj

@@ -70,23 +70,27 @@ class Suspicion:
     original: RaplDomain
     tolerance_uj: int
 
-    def holds(self, step_uj: int = 0) -> bool:
-        """Whether they still show the same; ``step_uj`` is what a step came to meanwhile."""
+    def holds(self, step_uj: int = 0) -> bool | None:
+        """Whether they still show the same; None if one of them cannot be read.
+
+        Args:
+            step_uj: What a step of theirs came to meanwhile.
+        """
         tolerance_uj = max(self.tolerance_uj, step_uj)
-        for place in range(_TRIES):
-            if place:
-                time.sleep(_PAUSE_S)
-            if self._same(tolerance_uj):
-                return True
+        try:
+            for place in range(_TRIES):
+                if place:
+                    time.sleep(_PAUSE_S)
+                if self._same(tolerance_uj):
+                    return True
+        except (OSError, ValueError):
+            return None
         return False
 
     def _same(self, tolerance_uj: int) -> bool:
-        try:
-            before_uj = read_uj(self.original.file)
-            mirror_uj = read_uj(self.mirror.file)
-            after_uj = read_uj(self.original.file)
-        except (OSError, ValueError):
-            return False
+        before_uj = read_uj(self.original.file)
+        mirror_uj = read_uj(self.mirror.file)
+        after_uj = read_uj(self.original.file)
         return before_uj - tolerance_uj <= mirror_uj <= after_uj + tolerance_uj
 
 

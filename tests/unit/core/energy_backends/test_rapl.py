@@ -172,6 +172,25 @@ def test_one_closed_counter_of_two_makes_no_total(
     assert "intel-rapl:0/" not in found["cpu:1"].findings[0].detail
 
 
+def test_a_mirror_that_fails_is_missed_and_is_no_socket_afterwards(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zone(root, "intel-rapl:1", "package-1")
+    backend = RaplBackend(RaplConfig(root=str(root)))
+    backend.prepare()
+    both = ("intel-rapl:0", "intel-rapl:1")
+    first = measure(backend, *((root, folder, 2_000_000) for folder in both))
+    with monkeypatch.context() as patch:
+        deny(patch, "intel-rapl:1")
+        second = measure(backend, *((root, folder, 3_000_000) for folder in both))
+    third = measure(backend, *((root, folder, 4_000_000) for folder in both))
+    backend.close()
+
+    assert [d.joules for d in first.values() if d.name != "ram:0"] == [1.0]
+    assert total_energy(second.values()).total_j is None
+    assert [d.joules for d in third.values() if d.name != "ram:0"] == [1.0]
+
+
 def test_a_tree_that_may_not_be_listed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def iterdir(folder: Path) -> Iterator[Path]:
         raise PermissionError(13, "Permission denied")

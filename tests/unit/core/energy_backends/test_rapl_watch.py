@@ -103,7 +103,10 @@ def test_a_suspicion_is_held_against_the_counters(
         (tmp_path / str(number)).mkdir()
         (tmp_path / str(number) / "energy_uj").write_text(str(value))
     original, mirror = (package(number, folder=tmp_path / str(number)) for number in (0, 1))
-    assert Suspicion(mirror, original, tolerance_uj).holds(step_uj) is same
+    suspicion = Suspicion(mirror, original, tolerance_uj)
+    assert suspicion.holds(step_uj) is same
+    mirror.file.unlink()
+    assert suspicion.holds(step_uj) is None
 
 
 def test_a_counter_that_cannot_be_read_is_not_watched(tmp_path: Path) -> None:
