@@ -60,8 +60,7 @@ def export(
         click.echo("nothing to export: no result here fits", err=True)
     content = exported(rows, chosen)
     if output is None:
-        sys.stdout.buffer.write(_harmless(content) if sys.stdout.isatty() else content)
-        sys.stdout.buffer.flush()
+        write_table(content)
         return
     may_replace(output, options)
     write_bytes(output, content)
@@ -88,8 +87,11 @@ def _format(form: str | None, output: Path | None, *, as_json: bool) -> str:
     return "json" if as_json else chosen
 
 
-def _harmless(content: bytes) -> bytes:
-    """Text for a terminal, which must not be commanded by a name in it."""
+def write_table(content: bytes) -> None:
+    """Write a table to stdout; a terminal must not be commanded by a name in it."""
     from llenergymeasure.security import printable
 
-    return printable(content.decode(), keep="\r\n").encode()
+    if sys.stdout.isatty():
+        content = printable(content.decode(), keep="\r\n").encode()
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()

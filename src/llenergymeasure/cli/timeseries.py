@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -10,6 +9,7 @@ import click
 from llenergymeasure.cli import completion
 from llenergymeasure.cli.display.json_output import write_json
 from llenergymeasure.cli.display.notices import say
+from llenergymeasure.cli.export import write_table
 from llenergymeasure.cli.options import Whole, current, global_options
 
 _FORMS = ("png", "svg", "html", "csv")
@@ -67,8 +67,7 @@ def timeseries(
         return
     content = as_file(entry, tracks, chosen)
     if output is None:
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
+        write_table(content)
         return
     may_replace(output, options)
     write_bytes(output, content)
