@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from llenergymeasure.core.energy_backends.base import EnergyBackend
@@ -35,6 +36,7 @@ class EnergyPriming:
         self._afterwards = afterwards
         self._error: Exception | None = None
         self._settled = threading.Event()
+        self._deadline_s = time.monotonic() + ENERGY_PREPARE_TIMEOUT_S
         self._thread = threading.Thread(target=self._prepare, name="lem-energy", daemon=True)
         self._thread.start()
 
@@ -49,17 +51,21 @@ class EnergyPriming:
 
     def ready(self) -> EnergyBackend:
         """The prepared source, or the null one with the reason; what comes afterwards is done."""
-        self._thread.join(timeout=ENERGY_PREPARE_TIMEOUT_S)
+        self._thread.join(timeout=self._left_s())
         return self.prepared()
 
     def prepared(self) -> EnergyBackend:
         """As ``ready``, but what comes afterwards may still be going on."""
-        if not self._settled.wait(timeout=ENERGY_PREPARE_TIMEOUT_S):
+        if not self._settled.wait(timeout=self._left_s()):
             return self._unavailable(f"it was not ready after {ENERGY_PREPARE_TIMEOUT_S:.0f} s")
         if self._error is not None:
             logger.warning("energy source %s failed", self._name, exc_info=self._error)
             return self._unavailable(_words(self._error))
         return self._energy
+
+    def _left_s(self) -> float:
+        """One time for all who wait: a source that is stuck is waited for once."""
+        return max(0.0, self._deadline_s - time.monotonic())
 
     def _unavailable(self, reason: str) -> EnergyBackend:
         return UnavailableEnergyBackend(self._name, reason)
