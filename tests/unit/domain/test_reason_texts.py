@@ -42,7 +42,7 @@ def raised() -> dict[str, set[str]]:
 
 
 # Files of the energy backends that go by another name than their source.
-NVML_PARTS = ("counter_window.py", "device_reading.py", "no_domain.py")
+NVML_PARTS = ("counter_window.py", "device_reading.py")
 
 
 def sources_of(files: set[str]) -> set[str]:
