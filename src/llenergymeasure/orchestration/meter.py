@@ -12,8 +12,10 @@ from types import TracebackType
 from typing import Any
 
 from llenergymeasure.config.energy_choice import AUTO
+from llenergymeasure.core.energy_backends.base import SamplingEnergyBackend
 from llenergymeasure.domain.energy import EnergyReading
 from llenergymeasure.domain.metrics import EnergyMetrics
+from llenergymeasure.domain.samples import SampleSeries
 from llenergymeasure.domain.validity import Reason, Validity, judge
 from llenergymeasure.exceptions import EnergyBackendError
 from llenergymeasure.orchestration.factory import create_energy_source
@@ -101,6 +103,12 @@ class EnergyMeter:
         if self._reading is None:
             raise EnergyBackendError("this EnergyMeter has measured nothing yet")
         return self._reading
+
+    @property
+    def samples(self) -> tuple[SampleSeries, ...]:
+        """What was sampled within the last window; empty where the source keeps none."""
+        source: object = self._source
+        return tuple(source.samples()) if isinstance(source, SamplingEnergyBackend) else ()
 
     @property
     def energy(self) -> EnergyMetrics:

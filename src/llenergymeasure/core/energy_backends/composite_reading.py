@@ -153,9 +153,8 @@ def _emissions(
 
 def _conditions(readings: Mapping[str, EnergyReading]) -> tuple[DeviceConditions, ...]:
     """What the sources watched, each device once."""
-    seen = {
-        (one.device_id or one.device): one
-        for reading in reversed(list(readings.values()))
-        for one in reading.conditions
-    }
-    return tuple(reversed(seen.values()))
+    seen: dict[str, DeviceConditions] = {}
+    for reading in readings.values():
+        for one in reading.conditions:
+            seen.setdefault(one.device_id or one.device, one)
+    return tuple(seen.values())
