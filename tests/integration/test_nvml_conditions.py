@@ -273,3 +273,38 @@ def test_what_a_measured_command_starts_is_ours(library: Path, tmp_path: Path) -
         assert detail.startswith("gpu:1: ") and str(SOMEBODY) in detail
     else:
         assert found == []
+
+
+COST = """
+import time
+from llenergymeasure.config.backend_configs import NvmlConfig
+from llenergymeasure.core.energy_backends.nvml import NvmlBackend
+
+backend = NvmlBackend(NvmlConfig(interval_ms=100))
+backend.prepare()
+backend.start()
+before_s = time.process_time()
+time.sleep(4)
+cost_s = time.process_time() - before_s
+assert backend.stop().conditions[0].temperature_c.n >= 20
+print(cost_s / 4)
+"""
+
+
+def test_watching_ten_times_a_second_takes_less_than_half_a_percent_of_a_core(
+    library: Path,
+) -> None:
+    shares = []
+    for _ in range(3):
+        done = subprocess.run(
+            [sys.executable, "-c", COST],
+            env=stand_in.environment(library, "high=300,own=1"),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        shares.append(float(done.stdout))
+        if shares[-1] < 0.005:
+            return
+    raise AssertionError(shares)
