@@ -161,6 +161,8 @@ def test_counters_that_may_not_be_read_are_estimated_with_the_remedy(
     found = metering.one_window(env, "auto", 1.1, user=NOBODY if is_root else None)
     cpu = found.domains["cpu"]
     assert (cpu.source, cpu.method) == ("estimate", EnergyMethod.ESTIMATED)
+    assert cpu.evidence is not None
+    assert cpu.evidence.cross_checks == ()
     (why,) = cpu.instead_of
     assert why.code is ReasonCode.RAPL_UNREADABLE
     assert "sudo chmod o+r" in why.detail

@@ -27,6 +27,7 @@ if __name__ == "__main__":
         from llenergymeasure.core.energy_backends import estimate, nvml, rapl
         from llenergymeasure.orchestration.factory import energy_specs
         energy_specs("auto")
+        import pynvml
         codecs.lookup("ascii")
         os.setuid(asked["user"])
     meters = {name: EnergyMeter(**how) for name, how in asked["meters"].items()}

@@ -59,11 +59,15 @@ def _checked(
     checks: _Checks = {}
     for kind, owner in ownership.owners.items():
         own = [d for d in domains if domain_kind(d.name) == kind]
+        passed_over = True
         for source, reading in readings.items():
-            if source == owner or not own:
+            if source == owner:
+                passed_over = False
                 continue
             theirs = [d for d in reading.domains if domain_kind(d.name) == kind and _can_check(d)]
-            _compare(source, own, theirs, checks)
+            # Why a source was passed over stands with the domain already.
+            if own and not (passed_over and all(d.joules is None for d in theirs)):
+                _compare(source, own, theirs, checks)
     return [
         _with_checks(domain, checks[domain.name]) if domain.name in checks else domain
         for domain in domains

@@ -146,6 +146,8 @@ def test_counters_that_may_not_be_read_give_way_in_auto_with_the_remedy() -> Non
     assert ram.instead_of == ()
     findings = [finding for domain in reading.domains for finding in domain.findings]
     assert judge(findings).status is ValidityStatus.VALID
+    # What it says of itself is not said a second time, as a check that failed.
+    assert cpu.evidence is None
     assert total_energy(reading.domains).total_j == 10.0
 
 
