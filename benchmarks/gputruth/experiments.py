@@ -70,7 +70,7 @@ def ladder(load: Load, device: str, plan: Plan) -> Outcome:  # noqa: ARG001
     """Idle power with nothing, with a context, with memory in use."""
     meters = Meters()
     rows: Rows = []
-    parts = 5
+    parts = plan.idle_parts
     levels = LEVELS if not isinstance(load, Unloaded) else LEVELS[:1]
     for level in levels:
         with load.level(level) as at:
