@@ -285,7 +285,7 @@ def test_it_keeps_the_contract(library: Path, gpus: str) -> None:
         timeout=120,
         check=True,
     )
-    assert done.stdout.strip() == "[] 17", done.stdout + done.stderr
+    assert done.stdout.strip() == "[] 18", done.stdout + done.stderr
 
 
 def lem(library: Path, gpus: str, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
