@@ -109,14 +109,19 @@ class Nvml:
         nvml = self._pynvml
         if handle is None:
             return LOST
+        return KnownGpu(
+            uuid=self._told(nvml.nvmlDeviceGetUUID, handle) or LOST.uuid,
+            name=self._told(nvml.nvmlDeviceGetName, handle) or LOST.name,
+            pci_id=self._told(lambda gpu: nvml.nvmlDeviceGetPciInfo(gpu).busId, handle)
+            or LOST.pci_id,
+        )
+
+    def _told(self, ask: Callable[[Any], Any], handle: Any) -> str | None:
+        """What a GPU says of itself; one thing that it does not say leaves the others."""
         try:
-            return KnownGpu(
-                uuid=_text(nvml.nvmlDeviceGetUUID(handle)),
-                name=_text(nvml.nvmlDeviceGetName(handle)),
-                pci_id=_text(nvml.nvmlDeviceGetPciInfo(handle).busId),
-            )
-        except nvml.NVMLError:
-            return LOST
+            return _text(ask(handle))
+        except self._pynvml.NVMLError:
+            return None
 
     def _parent_of(self, mig: str) -> str | None:
         nvml = self._pynvml
