@@ -1,0 +1,83 @@
+"""The real Zeus against GPUs whose power is known exactly."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llenergymeasure.domain.energy import EnergyMethod, EnergyScope, total_energy
+from llenergymeasure.domain.validity import ReasonCode
+
+pytest.importorskip("zeus", reason="zeus is not installed: pip install zeus")
+
+NATIVE = Path(__file__).parents[1] / "native"
+
+
+def native(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(f"{name}_of_zeus", NATIVE / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+stand_in, metering = native("stand_in"), native("metering")
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder: Path = stand_in.build(tmp_path_factory.mktemp("nvml"))
+    return folder
+
+
+BODY = "\n".join(f"{name}.start()" for name in ("both", "own", "wrong"))
+BODY += "\ntime.sleep(2)\n" + "\n".join(f"{name}.stop()" for name in ("both", "own", "wrong"))
+
+
+def test_zeus_measures_and_checks(library: Path) -> None:
+    meters = {
+        "both": {"backend": "nvml,zeus"},
+        "own": {"backend": "zeus", "options": {"devices": [1]}},
+        "wrong": {"backend": "zeus", "options": {"devices": [7]}},
+    }
+    env = stand_in.environment(library, "high=300;high=200,counter_ms=20")
+    found = metering.metered(env, meters, BODY)
+
+    both = found["both"]
+    assert {name: domain.source for name, domain in both.domains.items()} == {
+        "gpu:0": "nvml",
+        "gpu:1": "nvml",
+    }
+    assert total_energy(both.reading.domains).total_j == pytest.approx(1000.0, rel=0.1)
+    for domain in both.domains.values():
+        assert domain.evidence is not None
+        (check,) = domain.evidence.cross_checks
+        assert (check.source, check.covers) == ("zeus", ())
+        # Its window's edges are off by a step of the counter.
+        assert check.disagreement == pytest.approx(0.0, abs=0.15)
+    assert both.reading.backend == "nvml"
+
+    (domain,) = found["own"].reading.domains
+    assert (domain.name, domain.scope, domain.source) == ("gpu:1", EnergyScope.DEVICE, "zeus")
+    assert domain.device_id == "GPU-000000a1-0000-4000-8000-000000000001"
+    assert domain.method is EnergyMethod.COUNTER
+    assert domain.joules == pytest.approx(found["own"].truths_j["gpu:1"], rel=0.05)
+    assert domain.uncertainty_j is None
+    assert domain.origin is not None
+    assert domain.origin.startswith("Zeus 0.")
+
+    (missing,) = found["wrong"].reading.domains
+    assert missing.joules is None
+    assert "Zeus cannot be set up: IndexError" in (missing.reason or "")
+
+
+def test_why_zeus_finds_nothing_is_asked_of_nvml(library: Path) -> None:
+    env = stand_in.environment(library, "high=1", NVML_STAND_IN_MISMATCH="1")
+    (domain,) = metering.one_window(env, "zeus", 0.05).reading.domains
+    assert (domain.joules, domain.expected) == (None, True)
+    assert [finding.code for finding in domain.findings] == [ReasonCode.NVML_UNAVAILABLE]
