@@ -275,7 +275,7 @@ def _suspects(meters: Meters, device: str, seconds: float, name: str) -> dict[st
     return {
         "window": name,
         "codes": " ".join(sorted({str(reason.code) for reason in meter.reasons})),
-        "processes": ", ".join(str(pid) for c in conditions for pid in c.processes) or "none",
+        "processes": ", ".join(str(pid) for c in conditions for pid in c.processes or ()) or "none",
         "told apart": any(c.foreign_processes is not None for c in conditions),
     }
 

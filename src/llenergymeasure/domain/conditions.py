@@ -26,7 +26,8 @@ class DeviceConditions(Record):
             memory_used_bytes: What the samples say, in the units of their names.
         power_limit_w: Enforced limit at the window's start.
         throttle_share: Share of the samples in which each reason held, by NVML's name.
-        processes: Ids of processes that computed on the device, ours included.
+        processes: Ids of processes that computed on the device, ours included; None where they
+            cannot be listed.
         foreign_processes: Those that are not of the measured process tree; None where that cannot
             be told (another PID namespace).
     """
@@ -42,5 +43,5 @@ class DeviceConditions(Record):
     memory_used_bytes: Spread | None = None
     power_limit_w: float | None = None
     throttle_share: dict[str, float] = Field(default_factory=dict)
-    processes: tuple[int, ...] = ()
+    processes: tuple[int, ...] | None = None
     foreign_processes: tuple[int, ...] | None = None

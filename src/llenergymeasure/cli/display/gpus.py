@@ -54,9 +54,14 @@ def _row(gpu: MeasurableGpu) -> Sequence[str]:
         seconds(found.shortest_window_s),
         _limit(gpu),
         _mig(gpu),
-        MISSING if gpu.conditions is None else str(len(gpu.conditions.processes)),
+        _processes(gpu),
         {True: "yes", False: "no", None: MISSING}[gpu.visible],
     ]
+
+
+def _processes(gpu: MeasurableGpu) -> str:
+    listed = gpu.conditions.processes if gpu.conditions is not None else None
+    return MISSING if listed is None else str(len(listed))
 
 
 def _how(gpu: MeasurableGpu) -> str:

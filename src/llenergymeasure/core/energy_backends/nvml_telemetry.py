@@ -120,9 +120,9 @@ class Telemetry:
         return self._settings
 
     @property
-    def pids(self) -> tuple[int, ...]:
+    def pids(self) -> tuple[int, ...] | None:
         """All processes that were seen on the device."""
-        return tuple(sorted(self._pids))
+        return tuple(sorted(self._pids)) if self._listed else None
 
     @property
     def foreign(self) -> Mapping[int, str] | None:
