@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import pty
@@ -9,11 +10,18 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
 from .conftest import Lem, wait_for
+
+_path = Path(__file__).parents[1] / "native" / "stand_in.py"
+_spec = importlib.util.spec_from_file_location("nvml_stand_in_e2e", _path)
+assert _spec is not None and _spec.loader is not None
+stand_in = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(stand_in)
 
 NONE = ("--backend", "none")
 
@@ -36,6 +44,14 @@ def test_a_signal_gives_128_plus_its_number(lem: Lem) -> None:
         (("--", "/etc"), 126, "/etc cannot be executed"),
         (("--backend", "nope", "--", "true"), 125, "there is no energy backend 'nope'"),
         (("--backend", "replay", "--", "true"), 125, "exactly one of 'path' and 'curve'"),
+        (("--backend", "rapl,none", "--", "true"), 125, "'none' stands alone"),
+        (("--backend", "rapl,estmate", "--", "true"), 125, "did you mean 'estimate'?"),
+        (("--backend", "estimate", "--gpus", "0", "--", "true"), 125, "can be told which GPUs"),
+        (("--backend", "none", "--interval-ms", "9", "--", "true"), 125, "can be told an interval"),
+        (("--backend", "rapl", "--interval-ms", "0.001", "--", "true"), 125, "must be at least"),
+        (("--interval-ms", "0", "--", "true"), 125, "not in the range"),
+        (("--country", "DEU", "--backend", "nvml", "--", "true"), 125, "--backend codecarbon"),
+        (("--country", "Germany", "--", "true"), 125, "country_iso_code"),
         (("--nope", "--", "true"), 125, "--nope"),
         (("--json", "--", "true"), 125, "stdout belongs to the command"),
         (("-o", "no/such/folder/x.json", "--", "true"), 125, "cannot be written"),
@@ -82,6 +98,34 @@ def test_the_file_says_what_an_aggregate_says(lem: Lem) -> None:
         told = [line for line in done.stderr.splitlines() if " J" in line]
         assert told
         assert all("estimated" in line for line in told)
+
+
+def test_a_country_gives_emissions_by_codecarbon(lem: Lem) -> None:
+    done = lem("measure", "--country", "DEU", "-o", "m.json", "--", "sleep", "1.1")
+    assert done.returncode == 0, done.stderr
+    energy = json.loads((lem.folder / "m.json").read_text())["energy"]
+    assert energy["emissions_kg_co2"] > 0
+    assert {domain["name"] for domain in energy["domains"]} == {"cpu", "ram", "gpu"}
+    assert "CodeCarbon" in done.stderr
+
+
+def test_gpus_and_interval_reach_the_source(lem: Lem, tmp_path: Path) -> None:
+    library = stand_in.build(tmp_path)
+    env = {"LD_LIBRARY_PATH": str(library), "NVML_STAND_IN": "high=300;high=200"}
+    asked = ("--backend", "nvml,estimate", "--gpus", "1", "--interval-ms", "250")
+    done = lem("measure", *asked, "-o", "m.json", "--", "sleep", "1.2", **env)
+    assert done.returncode == 0, done.stderr
+    energy = json.loads((lem.folder / "m.json").read_text())["energy"]
+    domains = {domain["name"]: domain for domain in energy["domains"]}
+    assert {name: domain["source"] for name, domain in domains.items()} == {
+        "gpu:1": "nvml",
+        "cpu": "estimate",
+        "ram": "estimate",
+    }
+    seconds = domains["gpu:1"]["window"]["duration_s"]
+    assert domains["gpu:1"]["joules"] == pytest.approx(200 * seconds, rel=0.02)
+    assert domains["gpu:1"]["evidence"]["longest_gap_s"] == pytest.approx(0.25, abs=0.1)
+    assert (energy["total_j"], energy["headline"]) == (domains["gpu:1"]["joules"], "measured")
 
 
 def orphans(marker: str) -> list[psutil.Process]:
