@@ -106,8 +106,9 @@ class NvmlBackend:
             self._nvml = self._open_nvml()
             devices = self._nvml.devices(self._options.devices)
         except NvmlMissingError as error:
-            code = ReasonCode.NVML_UNAVAILABLE
-            self._absent = no_domain(code, str(error), expected=error.broken)
+            # Whoever names GPUs expects them.
+            expected = error.broken or self._options.devices is not None
+            self._absent = no_domain(ReasonCode.NVML_UNAVAILABLE, str(error), expected=expected)
             return
         except EnergyBackendError:
             self.close()

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+
+from llenergymeasure.config.backend_configs import NvmlConfig
+from llenergymeasure.core.energy_backends.nvml import NvmlBackend
+from llenergymeasure.core.energy_backends.nvml_devices import Nvml, NvmlMissingError
+from llenergymeasure.domain.validity import ReasonCode
+
+
+@pytest.mark.parametrize(
+    ("devices", "broken", "expected"),
+    [(None, False, False), (None, True, True), (("0",), False, True), (("0",), True, True)],
+)
+def test_a_gpu_that_was_named_is_expected_also_without_a_driver(
+    devices: tuple[str, ...] | None, broken: bool, expected: bool
+) -> None:
+    def open_nvml() -> Nvml:
+        raise NvmlMissingError("there is no NVIDIA driver", broken=broken)
+
+    with closing(NvmlBackend(NvmlConfig(devices=devices), open_nvml)) as backend:
+        backend.prepare()
+        backend.start()
+        (domain,) = backend.stop().domains
+    assert (domain.joules, domain.expected) == (None, expected)
+    assert [finding.code for finding in domain.findings] == [ReasonCode.NVML_UNAVAILABLE]
