@@ -242,6 +242,7 @@ ZEUS = EnergyBackendSpec(
     requires=("zeus",),
     description="GPUs by Zeus: a check for another source, without an interval.",
     install_hint="pip install zeus",
+    optional=True,
     scope="device",
     kinds=("gpu",),
 )
@@ -253,6 +254,7 @@ AMDSMI = EnergyBackendSpec(
     requires=("amdsmi",),
     description="AMD GPUs by their energy counter; not seen on a real GPU, only in a replay.",
     install_hint="pip install /opt/rocm/share/amd_smi, which ROCm brings along",
+    optional=True,
     scope="device",
     kinds=("gpu",),
 )

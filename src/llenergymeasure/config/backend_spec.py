@@ -57,6 +57,7 @@ class ComponentSpec:
         requires: Importable modules that it needs.
         description: One line for ``lem backends``.
         install_hint: What to type when a requirement is missing.
+        optional: A plain installation does not have what it needs; that is no fault.
     """
 
     name: str
@@ -65,6 +66,7 @@ class ComponentSpec:
     requires: tuple[str, ...] = ()
     description: str = ""
     install_hint: str = ""
+    optional: bool = False
 
 
 @dataclass(frozen=True)

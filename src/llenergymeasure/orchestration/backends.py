@@ -43,6 +43,7 @@ class BackendEntry:
         distribution: The package that registered it; ``version`` is that package's.
         engine: The libraries that it needs, with their versions where they are installed.
         automatic: An energy backend that is part of ``energy.backend: auto``.
+        optional: A plain installation does not have what it needs; that is no fault.
         reason: What is missing, or why the entry is broken.
         hint: How to get what is missing.
     """
@@ -57,6 +58,7 @@ class BackendEntry:
     reason: str | None = None
     hint: str | None = None
     automatic: bool = False
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,7 @@ def _entry(kind: Kind, name: str, entry: Registered | BrokenEntry) -> BackendEnt
         reason=f"not installed: {', '.join(missing)}" if missing else None,
         hint=(entry.spec.install_hint or f"install {', '.join(missing)}") if missing else None,
         automatic=getattr(entry.spec, "auto_rank", None) is not None,
+        optional=entry.spec.optional,
     )
 
 

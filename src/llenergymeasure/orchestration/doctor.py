@@ -60,6 +60,8 @@ def _module(name: str, probe: Probe, backends: list[BackendEntry]) -> Check:
     if probe.error is None:
         return Check(name, CheckState.OK, probe.version or "version unknown")
     users = [entry for entry in backends if name in entry.engine]
+    if users and all(entry.optional for entry in users):
+        return Check(name, CheckState.OK, f"optional, does not work here: {probe.error}")
     needed = name == _HUB or any(_wanted(entry) for entry in users)
     hint = next((entry.hint for entry in users if entry.hint), None)
     return Check(name, CheckState.FAILED if needed else CheckState.WARNING, probe.error, hint)
@@ -76,7 +78,7 @@ def _backends(backends: list[BackendEntry]) -> Iterator[Check]:
         state = CheckState.OK if names else CheckState.FAILED
         yield Check(f"{kind} backends", state, ", ".join(names) or "none can be used")
     for entry in backends:
-        if entry.state == "missing" and not _wanted(entry):
+        if entry.state == "missing" and entry.optional:
             yield Check(f"backend {entry.name}", CheckState.OK, f"optional, {entry.reason}")
         elif entry.state != "available":
             state = CheckState.FAILED if _wanted(entry) else CheckState.WARNING

@@ -74,6 +74,29 @@ def test_a_plugin_that_is_broken_is_a_warning_and_pytorch_is_a_failure(
     assert checks["inference backends"] is CheckState.FAILED
 
 
+def energy_entry(*, optional: bool) -> BackendEntry:
+    return BackendEntry(
+        "energy", "some", "d", None, "", "missing", {"some": None}, "not there", optional=optional
+    )
+
+
+@pytest.mark.usefixtures("healthy")
+@pytest.mark.parametrize(
+    ("optional", "expected"), [(True, CheckState.OK), (False, CheckState.WARNING)]
+)
+def test_an_optional_source_that_does_not_work_is_no_fault(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, optional: bool, expected: CheckState
+) -> None:
+    there = [*doctor.list_backends(), energy_entry(optional=optional)]
+    monkeypatch.setattr(doctor, "list_backends", lambda: there)
+    failing = Probe(error="KeyError: 'libsome.so'")
+    monkeypatch.setattr(
+        doctor, "probe_module", lambda name: failing if name == "some" else Probe("1.0")
+    )
+    found = states(examine(tmp_path, tmp_path))
+    assert (found["some"], found["backend some"]) == (expected, expected)
+
+
 def test_a_module_is_asked_in_a_process_of_its_own() -> None:
     assert probe_module("json.decoder") == Probe()
     said = probe_module("pynvml").version
