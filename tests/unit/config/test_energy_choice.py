@@ -71,6 +71,12 @@ def test_a_list_survives_the_saved_context() -> None:
         ("backend: 5", "c.yaml:4: energy.backend: found 5, must be an energy backend's name"),
         ("backend: [nvml, {}]", "c.yaml:4: energy.backend: found ['nvml', {}], must be"),
         (
+            "codecarbon: {country_iso_code: DEU}",
+            "c.yaml:4: energy.codecarbon: options of energy backend 'codecarbon', but this config "
+            "uses 'auto (nvml, rapl, estimate)'; remove the section or set 'energy.backend: "
+            "codecarbon'",
+        ),
+        (
             "backend: [nvml, codecarbon], replay: {}",
             "c.yaml:4: energy.replay: options of energy backend 'replay', but this config uses "
             "'nvml,codecarbon'; remove the section or set 'energy.backend: replay'",
@@ -98,6 +104,13 @@ def test_an_unknown_name_does_not_make_the_sections_of_the_others_foreign() -> N
     with pytest.raises(InvalidConfigError) as raised:
         energy(backend=["nvml", "nope"], nvml={"interval_ms": 5})
     assert [problem.code for problem in raised.value.problems] == ["unknown_backend"]
+
+
+def test_auto_takes_the_options_of_each_source_that_it_may_choose() -> None:
+    sections = {"nvml": {"interval_ms": 5}, "rapl": {}, "estimate": {"cpu_tdp_w": 90}}
+    found = energy(**sections).energy
+    assert found.backend == "auto"
+    assert found.options_of("estimate").model_dump()["cpu_tdp_w"] == 90
 
 
 @given(st.lists(st.sampled_from(["nvml", "rapl", "a-b", "x_1"]), min_size=1, unique=True))
