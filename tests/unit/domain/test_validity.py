@@ -35,6 +35,16 @@ EXPECTED = {
     ReasonCode.SAMPLES_MISSING: ValidityStatus.INVALID,
     ReasonCode.SAMPLE_GAP: ValidityStatus.DEGRADED,
     ReasonCode.MIG_SHARED: ValidityStatus.DEGRADED,
+    ReasonCode.DUMMY_WEIGHTS: ValidityStatus.VALID,
+    ReasonCode.AMDSMI_UNAVAILABLE: ValidityStatus.VALID,
+    ReasonCode.RAPL_UNREADABLE: ValidityStatus.INVALID,
+    ReasonCode.NO_RAPL: ValidityStatus.VALID,
+    ReasonCode.COUNTER_WRAP_RISK: ValidityStatus.INVALID,
+    ReasonCode.THROTTLED: ValidityStatus.DEGRADED,
+    ReasonCode.POWER_CAPPED: ValidityStatus.VALID,
+    ReasonCode.POWER_LIMIT_CHANGED: ValidityStatus.DEGRADED,
+    ReasonCode.CLOCKS_CHANGED: ValidityStatus.DEGRADED,
+    ReasonCode.FOREIGN_PROCESS: ValidityStatus.DEGRADED,
 }
 REASONS = st.builds(Reason, code=st.sampled_from(list(EXPECTED)), detail=st.sampled_from("ab"))
 WORST = list(ValidityStatus)
@@ -43,6 +53,10 @@ WORST = list(ValidityStatus)
 @pytest.mark.parametrize("code", EXPECTED)
 def test_each_code_has_its_weight(code: ReasonCode) -> None:
     assert judge([Reason(code=code, detail="x")]).status is EXPECTED[code]
+
+
+def test_the_table_is_whole() -> None:
+    assert set(EXPECTED) == set(ReasonCode)
 
 
 def test_no_reason_is_valid() -> None:
