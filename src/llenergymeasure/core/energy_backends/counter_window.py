@@ -5,22 +5,25 @@ joules = counter(step after the end) - counter(step at the start) - tail
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from llenergymeasure.core.energy_backends.device_track import DeviceTrack, sharpest
+from llenergymeasure.core.energy_backends.device_track import DeviceTrack
 from llenergymeasure.core.energy_backends.observations import CounterReads, PowerReads
-from llenergymeasure.core.energy_backends.tail import Rise, Tail, tail_by_rate, tail_energy
-from llenergymeasure.core.energy_backends.ticks import Period, Tick
-from llenergymeasure.domain.validity import Reason, ReasonCode
+from llenergymeasure.core.energy_backends.power_changes import QUICKEST_UPDATE_NS, PowerSensor
+from llenergymeasure.core.energy_backends.tail import Rise, Tail, tail_energy, union
+from llenergymeasure.core.energy_backends.ticks import Period, Tick, sharpest
 
-# Every counter known steps within 100 ms; five steps left out are no accident.
-_FROZEN_PERIODS = 5
-_FROZEN_AT_LEAST_NS = 450_000_000
+# Enough to have seen the levels that power has, and on what beat it is updated.
+_LOOK_AROUND_NS = 2_000_000_000
 
-# What a counter can have come to since a reset that nobody saw: seconds at more than any GPU draws.
-_SINCE_RESET_J = 5_000.0
+# Two values of the counter, cut off below a millijoule.
+_RESOLUTION_J = 0.002
+
+# More than any GPU draws.
+_MOST_W = 5_000.0
 
 
 @dataclass(frozen=True)
@@ -38,102 +41,121 @@ class Counted:
     tail_j: float
 
 
-def counter_fault(track: DeviceTrack) -> Reason | None:
-    """What is wrong with the counter itself, if anything."""
-    reads = track.seen.counter()
-    return _fell(reads) or _froze(reads, track.rhythm.counter)
+@dataclass(frozen=True)
+class _End:
+    """A window's end among the counter's reads and steps.
+
+    Attributes:
+        end_ns: The end.
+        closing_mj: The counter, read at the end.
+        closed_ns: When that read was over.
+        before: The step to the closing value.
+        steps: The steps after the end, in order; at least one.
+    """
+
+    end_ns: int
+    closing_mj: int
+    closed_ns: int
+    before: Tick
+    steps: tuple[Tick, ...]
+
+    @classmethod
+    def among(cls, reads: CounterReads, end_ns: int) -> _End | None:
+        """None where no read began at the end, or no step was seen after it."""
+        closing = int(np.searchsorted(reads.before_ns, end_ns))
+        changed = np.flatnonzero(np.diff(reads.values_mj))
+        steps = tuple(_step(reads, int(last)) for last in changed[changed >= closing])
+        if not steps:
+            return None
+        past = changed[changed < closing]
+        return cls(
+            end_ns=end_ns,
+            closing_mj=int(reads.values_mj[closing]),
+            closed_ns=int(reads.after_ns[closing]),
+            before=_step(reads, int(past[-1]) if len(past) else 0),
+            steps=steps,
+        )
 
 
 def counted(track: DeviceTrack) -> Counted | None:
     """The window's energy; None where the counter was not read at both ends."""
-    start, after = track.start, sharpest(track.steps_since(track.end_ns))
-    at_end = track.seen.counter(track.end_ns)
-    if start is None or after is None or len(at_end) == 0:
+    reads, power = track.seen.counter(), track.seen.power()
+    start, end = track.start, _End.among(reads, track.end_ns)
+    if start is None or end is None:
         return None
-    power = track.seen.power()
-    rise_j = (after.value_mj - int(at_end.values_mj[0])) / 1e3
-    tail = _tail(track, start, after, rise_j, power)
-    joules = (after.value_mj - start.value_mj) / 1e3 - tail.joules
-    sensor = track.rhythm.power_sensor(track.sensor.power_averaging_ns)
-    start_w = _highest_w(power, start.at_ns, 2 * sensor.update_ns + start.slack_ns)
+    after = sharpest(end.steps) or end.steps[0]
+    tail = _tail(track, start, end, after, power)
+    joules = (after.value_mj - start.value_mj) / 1e3 - tail.likely_j
     return Counted(
         joules=max(joules, 0.0),
-        edge_j=tail.uncertainty_j + start_w * start.slack_ns / 1e9,
-        tail_j=tail.joules,
+        edge_j=tail.uncertainty_j + _start_j(start, reads, power) + _RESOLUTION_J,
+        tail_j=tail.likely_j,
     )
 
 
-def _tail(track: DeviceTrack, start: Tick, after: Tick, joules: float, power: PowerReads) -> Tail:
-    """The tail by power where it is momentary, else by the counter's rate."""
-    rises = _rises(track, start, after, joules)
+def _step(reads: CounterReads, last_old: int) -> Tick:
+    """The step between a read and the next."""
+    return Tick(
+        earliest_ns=int(reads.before_ns[last_old]),
+        latest_ns=int(reads.after_ns[last_old + 1]),
+        value_mj=int(reads.values_mj[last_old + 1]),
+    )
+
+
+def _tail(track: DeviceTrack, start: Tick, end: _End, after: Tick, power: PowerReads) -> Tail:
+    """The tail, by power where that is momentary, and never beyond what the counter says."""
     sensor = track.rhythm.power_sensor(track.sensor.power_averaging_ns)
-    around = power.between(
-        min(rise.before_ns for rise in rises) - 3 * sensor.update_ns,
-        after.at_ns + 2 * sensor.update_ns,
-    )
+    around = power.around(end.end_ns - _LOOK_AROUND_NS, after.latest_ns + 2 * sensor.update_ns)
+    least_j = (after.value_mj - end.steps[0].value_mj) / 1e3
+    most_j = (after.value_mj - end.closing_mj) / 1e3
+    period = track.rhythm.counter
+    if period is not None:
+        period = period.fitted(after.at_ns - start.at_ns, after.slack_ns + start.slack_ns)
+    rises = list(_rises(period, end, after, most_j))
+    if len(around):
+        # The closing read can have been later than the end, by energy that is not in the tail.
+        most_j += float(around.power_w.max()) * (end.closed_ns - end.end_ns) / 1e9
     if sensor.averaging_ns or len(around) < 2:
-        return tail_by_rate(rises[0])
-    return min(
-        (tail_energy(rise, around, sensor) for rise in rises), key=lambda tail: tail.misfit_j
+        return Tail(least_j, most_j, rises[0].by_rate_j).within(least_j, most_j)
+    by_power = union([tail_energy(rise, around, sensor) for rise in rises])
+    if sensor.beat is None:
+        # It may be slow, but is likely quick.
+        quick = PowerSensor(slowest_ns=QUICKEST_UPDATE_NS)
+        quick_j = union([tail_energy(rise, around, quick) for rise in rises]).likely_j
+        by_power = replace(by_power, likely_j=quick_j)
+    return by_power.within(least_j, most_j)
+
+
+def _rises(period: Period | None, end: _End, after: Tick, joules: float) -> Iterator[Rise]:
+    """One for each step before the one after the end that can have given the closing value."""
+    earliest_ns, latest_ns = end.before.earliest_ns, min(end.before.latest_ns, end.closed_ns)
+    spans: range = range(0)
+    if period is not None:
+        every_ns = period.period_ns
+        off_ns = period.spread_ns((after.at_ns - end.end_ns) // every_ns + 1)
+        blur_ns = after.slack_ns + off_ns
+        # A read shows the last step before it.
+        earliest_ns = max(earliest_ns, end.end_ns - every_ns - off_ns)
+        first = -((latest_ns + blur_ns - after.at_ns) // every_ns)
+        spans = range(max(first, 1), (after.at_ns + blur_ns - earliest_ns) // every_ns + 1)
+        for n in spans:
+            yield Rise(end.end_ns, after, after.at_ns - n * every_ns, joules, off_ns)
+    if not spans:
+        middle_ns, half_ns = (earliest_ns + latest_ns) // 2, (latest_ns - earliest_ns + 1) // 2
+        yield Rise(end.end_ns, after, middle_ns, joules, half_ns)
+
+
+def _start_j(start: Tick, reads: CounterReads, power: PowerReads) -> float:
+    """What the window's start leaves open, in J: where in its stretch the step was."""
+    near = power.between(start.at_ns - _LOOK_AROUND_NS, start.at_ns + _LOOK_AROUND_NS)
+    highest_w = float(near.power_w.max()) if len(near) else _MOST_W
+    values_mj = reads.values_mj
+    older_mj, newer_mj = (
+        values_mj[values_mj < start.value_mj],
+        values_mj[values_mj > start.value_mj],
     )
-
-
-def _rises(track: DeviceTrack, start: Tick, after: Tick, joules: float) -> list[Rise]:
-    """The counter's step before the one after the end; two of them where the end meets a step."""
-    length_ns = after.at_ns - track.end_ns
-    period = _fitted(track.rhythm.counter, after.at_ns - start.at_ns) or Period(length_ns, 0)
-    blur_ns = start.slack_ns + after.slack_ns + period.jitter_ns
-    spans = {
-        max(int((length_ns + shift_ns) / max(period.period_ns, 1)) + 1, 1)
-        for shift_ns in (0, blur_ns, -blur_ns)
-    }
-    return [
-        Rise(track.end_ns, after, after.at_ns - n * period.period_ns, joules, n * period.jitter_ns)
-        for n in sorted(spans)
-    ]
-
-
-def _fitted(seen: Period | None, length_ns: int) -> Period | None:
-    """The period, sharpened by a long time that is a whole number of it."""
-    if seen is None:
-        return None
-    count = round(length_ns / seen.period_ns)
-    fitted_ns = length_ns // count if count else 0
-    agrees = abs(fitted_ns - seen.period_ns) <= max(seen.jitter_ns, seen.period_ns // 50)
-    return Period(fitted_ns, seen.jitter_ns) if agrees else seen
-
-
-def _fell(reads: CounterReads) -> Reason | None:
-    falls = np.flatnonzero(np.diff(reads.values_mj) < 0)
-    if len(falls) == 0:
-        return None
-    from_j, to_j = (float(reads.values_mj[falls[0] + i]) / 1e3 for i in (0, 1))
-    words = f"the energy counter went from {from_j:.3f} J to {to_j:.3f} J"
-    if to_j <= _SINCE_RESET_J:
-        return Reason(
-            code=ReasonCode.COUNTER_RESET,
-            detail=f"{words}: the driver was loaded again or the GPU was reset",
-        )
-    return Reason(code=ReasonCode.COUNTER_BACKWARDS, detail=f"{words}, which no energy does")
-
-
-def _froze(reads: CounterReads, period: Period | None) -> Reason | None:
-    if len(reads) < 2:
-        return None
-    changes = np.flatnonzero(np.diff(reads.values_mj))
-    first = np.concatenate(([0], changes + 1))
-    last = np.concatenate((changes, [len(reads) - 1]))
-    longest_ns = int(np.max(reads.before_ns[last] - reads.after_ns[first]))
-    usual_ns = period.period_ns if period else 0
-    if longest_ns < max(_FROZEN_PERIODS * usual_ns, _FROZEN_AT_LEAST_NS):
-        return None
-    return Reason(
-        code=ReasonCode.COUNTER_FROZEN,
-        detail=f"the energy counter did not move for {longest_ns / 1e9:.2f} s",
+    rise_mj = max(
+        start.value_mj - int(older_mj.max(initial=0)),
+        int(newer_mj.min(initial=start.value_mj)) - start.value_mj,
     )
-
-
-def _highest_w(power: PowerReads, at_ns: int, around_ns: int) -> float:
-    """The highest power read around a time, in W; 0 where it was not read there."""
-    near = power.between(at_ns - around_ns, at_ns + around_ns)
-    return float(near.power_w.max()) if len(near) else 0.0
+    return min(highest_w * start.slack_ns / 1e9, rise_mj / 1e3)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import math
 
-from llenergymeasure.core.energy_backends.counter_window import Counted, counted, counter_fault
+from llenergymeasure.core.energy_backends.counter_faults import counter_fault
+from llenergymeasure.core.energy_backends.counter_window import Counted, counted
 from llenergymeasure.core.energy_backends.device_track import DeviceTrack
-from llenergymeasure.core.energy_backends.power_integral import Integral, integrate
+from llenergymeasure.core.energy_backends.power_integral import (
+    Integral,
+    integrate,
+    longest_gap_ns,
+)
 from llenergymeasure.core.energy_backends.sensor_gain import SensorGain
 from llenergymeasure.domain.energy import (
     DomainReading,
@@ -40,7 +45,12 @@ def device_reading(
         return _by_power(track, who, gain, window, witness)
     value = counted(track)
     evidence = _evidence(track, witness, value)
-    fault = _lost(track) or counter_fault(track) or _unread(value) or _contradicted(value, witness)
+    fault = (
+        _lost(track)
+        or counter_fault(track.seen.counter(), track.rhythm.counter)
+        or _unread(value)
+        or _contradicted(value, witness)
+    )
     if fault is not None or value is None:
         return _without_number(who, window, evidence, fault)
     parts = _parts(gain, value.joules, edge_j=value.edge_j)
@@ -65,8 +75,16 @@ def _by_power(
 
 def _integral(track: DeviceTrack) -> Integral | None:
     sensor = track.rhythm.power_sensor(track.sensor.power_averaging_ns)
-    found = integrate(track.seen.power(), track.start_ns, track.end_ns, sensor)
-    return found if found is not None and math.isfinite(found.uncertainty_j) else None
+    return integrate(track.seen.power(), track.start_ns, track.end_ns, sensor)
+
+
+def _longest_gap_s(track: DeviceTrack, integral: Integral | None) -> float | None:
+    if integral is not None:
+        return integral.longest_gap_ns / 1e9
+    times_ns = track.seen.counter().before_ns
+    if not track.sensor.has_counter or track.end_ns <= track.start_ns:
+        return None
+    return longest_gap_ns(times_ns, track.start_ns, track.end_ns) / 1e9
 
 
 def _evidence(track: DeviceTrack, integral: Integral | None, value: Counted | None) -> Evidence:
@@ -78,11 +96,9 @@ def _evidence(track: DeviceTrack, integral: Integral | None, value: Counted | No
         power_update_ms=power.period_ns / 1e6 if power else None,
         samples=integral.samples if integral else 0,
         missed=track.misses,
-        longest_gap_s=integral.longest_gap_ns / 1e9 if integral else None,
+        longest_gap_s=_longest_gap_s(track, integral),
         witness_j=witness_j,
-        witness_uncertainty_j=integral.uncertainty_j
-        if integral and witness_j is not None
-        else None,
+        witness_uncertainty_j=integral.scatter_j if integral and witness_j is not None else None,
         disagreement=(witness_j - value.joules) / value.joules
         if value and value.joules > 0 and witness_j is not None
         else None,
@@ -190,7 +206,7 @@ def _contradicted(value: Counted | None, witness: Integral | None) -> Reason | N
     if value is None or witness is None:
         return None
     apart_j = abs(witness.joules - value.joules)
-    if apart_j <= WITNESS_BOUND * value.joules + witness.uncertainty_j + value.edge_j:
+    if apart_j <= WITNESS_BOUND * value.joules + witness.scatter_j + value.edge_j:
         return None
     return Reason(
         code=ReasonCode.WITNESS_DISAGREES,

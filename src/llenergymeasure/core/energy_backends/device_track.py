@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,28 +11,20 @@ import numpy as np
 
 from llenergymeasure.core.energy_backends.clock import MonotonicClock
 from llenergymeasure.core.energy_backends.observations import ABSENT, Observations
-from llenergymeasure.core.energy_backends.power_integral import PowerSensor
+from llenergymeasure.core.energy_backends.power_changes import SLOWEST_UPDATE_NS, PowerSensor
 from llenergymeasure.core.energy_backends.ticks import (
+    SHARP_NS,
     Period,
     Tick,
-    change_times,
+    sharpest,
+    stretches,
     update_period,
 )
 
-# Noise makes power change at every update; a load that shows none may hide any period up to this.
-SLOWEST_UPDATE_NS = 100_000_000
-
-# A step seen this sharply puts 1 J at 700 W; a busy machine may need another try.
-SHARP_NS = 1_000_000
-
 _STEPS_KEPT = 32
 
-
-def sharpest(steps: Iterable[Tick]) -> Tick | None:
-    """The first of these steps that was seen sharply; else the sharpest; None without any."""
-    steps = list(steps)
-    sharp = [tick for tick in steps if tick.slack_ns <= SHARP_NS]
-    return sharp[0] if sharp else min(steps, key=lambda tick: tick.slack_ns, default=None)
+# The closing read of a busy machine may take long; the window then ends with a later one.
+_CLOSING_READS = 5
 
 
 class SensorError(Exception):
@@ -73,10 +64,13 @@ class Rhythm:
     power: Period | None = None
 
     def power_sensor(self, averaging_ns: int) -> PowerSensor:
-        """The power sensor, taken to be slow where its updates were not seen."""
-        if self.power is None or self.power.period_ns > SLOWEST_UPDATE_NS:
-            return PowerSensor(SLOWEST_UPDATE_NS, averaging_ns, regular=False)
-        return PowerSensor(self.power.period_ns, averaging_ns)
+        """The power sensor; changes that come slowly or irregularly are the load's, not its."""
+        beat = self.power
+        if beat is not None and (
+            beat.period_ns > SLOWEST_UPDATE_NS * 1.1 or beat.jitter_ns > beat.period_ns / 10
+        ):
+            beat = None
+        return PowerSensor(beat, averaging_ns)
 
 
 class DeviceTrack:
@@ -99,6 +93,7 @@ class DeviceTrack:
         self.end_ns = 0
         self._now_ns = now_ns
         self._lock = threading.Lock()
+        self._counter_took_ns = 0
         self._last: tuple[int, int] | None = None
         self._recent: deque[Tick] = deque(maxlen=_STEPS_KEPT)
 
@@ -110,39 +105,45 @@ class DeviceTrack:
             between_ns = self._now_ns()
             power_mw = self._read_power()
             self.seen.append(before_ns, counter_mj, between_ns, power_mw, self._now_ns())
+            self._counter_took_ns = between_ns - before_ns
             self._note_step(before_ns, counter_mj, between_ns)
             return before_ns
 
     def open(self) -> None:
         """Begin the window at the last step that was seen sharply, else now."""
         self.start = sharpest(reversed(self._recent))
-        self.start_ns = self.start.at_ns if self.start else self._now_ns()
+        if self.start is not None:
+            self.start_ns = self.start.at_ns
+        else:
+            # Power alone is read at both ends too.
+            self.start_ns = self._now_ns() if self.sensor.has_counter else self.observe()
 
     def close(self) -> None:
-        """End the window with a read."""
-        self.end_ns = self.observe()
+        """End the window with a read, and that with one that took no longer than it should."""
+        for _ in range(_CLOSING_READS):
+            self.end_ns = self.observe()
+            if self._counter_took_ns <= SHARP_NS:
+                return
 
     def steps_since(self, since_ns: int) -> list[Tick]:
         """The latest steps of the counter that lie between two reads after a time."""
-        return [tick for tick in self._recent if tick.at_ns - tick.slack_ns >= since_ns]
+        return [tick for tick in self._recent if tick.earliest_ns >= since_ns]
 
     def observed_rhythm(self) -> Rhythm:
-        """How often the registers were updated while this was watching closely.
-
-        Only updates that were seen sharply count: somebody else may have held the processor.
-        """
-        steps = [tick.at_ns for tick in self._recent if tick.slack_ns <= SHARP_NS]
-        power = self.seen.power()
+        """How often the registers were updated while this was watching closely."""
+        counter, power = self.seen.counter(), self.seen.power()
+        stepped = np.flatnonzero(np.diff(counter.values_mj))
+        changed = np.flatnonzero(np.diff(power.power_w))
         return Rhythm(
-            counter=update_period(np.array(steps, dtype=np.int64)),
-            power=update_period(change_times(power.times_ns, power.power_w, 2 * SHARP_NS)),
+            counter=update_period(*stretches(counter.before_ns, counter.after_ns, stepped)),
+            power=update_period(*stretches(power.before_ns, power.after_ns, changed)),
         )
 
     def _note_step(self, before_ns: int, counter_mj: int, after_ns: int) -> None:
         if counter_mj == ABSENT:
             return
         if self._last is not None and counter_mj != self._last[1]:
-            self._recent.append(Tick.between(self._last[0], after_ns, counter_mj))
+            self._recent.append(Tick(self._last[0], after_ns, counter_mj))
         self._last = (before_ns, counter_mj)
 
     def _read_counter(self) -> int:

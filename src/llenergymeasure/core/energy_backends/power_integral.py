@@ -1,8 +1,8 @@
 """Joules from reads of power, and how wrong they can be.
 
-A sensor shows the power of its last update. On average that is half an update old, so a window
-[start, end] is integrated over the reads of [start + half, end + half]. Where two neighbouring
-reads differ, the change may have happened anywhere between them or in the update before.
+A reading is half an update old on average, so each change of power is put so much before it was
+seen. It can have been elsewhere in its room (``power_changes``), and where the reads lie further
+apart than the sensor's updates, power can have come and gone unseen.
 """
 
 from __future__ import annotations
@@ -12,30 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from llenergymeasure.core.energy_backends.observations import PowerReads
-from llenergymeasure.core.energy_backends.ticks import on_the_beat
+from llenergymeasure.core.energy_backends.power_changes import (
+    Changes,
+    PowerSensor,
+    hidden_ns,
+    hidden_w,
+)
 
 # NVML tells whole milliwatts, and cuts off what is below.
 _RESOLUTION_W = 0.001
-
-
-@dataclass(frozen=True)
-class PowerSensor:
-    """How a power reading comes about.
-
-    Attributes:
-        update_ns: Time between two updates.
-        averaging_ns: Length of the trailing average that it shows; 0 for a momentary value.
-        regular: The time between updates was seen, not assumed.
-    """
-
-    update_ns: int
-    averaging_ns: int = 0
-    regular: bool = True
-
-    @property
-    def delay_ns(self) -> int:
-        """How old a reading is on average."""
-        return (self.update_ns + self.averaging_ns) // 2
 
 
 @dataclass(frozen=True)
@@ -44,13 +29,15 @@ class Integral:
 
     Attributes:
         joules: The integral.
-        uncertainty_j: What changes between reads can amount to, all in the same direction.
+        uncertainty_j: What sampling leaves open, everything taken to err in the same direction.
+        scatter_j: The same, if what went unseen had nothing to do with when it was not looked.
         samples: Reads that lie within.
         longest_gap_ns: Longest time without a read, the window's ends included.
     """
 
     joules: float
     uncertainty_j: float
+    scatter_j: float
     samples: int
     longest_gap_ns: int
 
@@ -58,50 +45,53 @@ class Integral:
 def integrate(
     reads: PowerReads, start_ns: int, end_ns: int, sensor: PowerSensor
 ) -> Integral | None:
-    """Integrate power over a window; None where there are fewer than two reads."""
+    """Integrate power over a window; None where it was read less than twice or not near it."""
     if len(reads) < 2 or end_ns <= start_ns:
         return None
-    first_ns, last_ns = start_ns + sensor.delay_ns, end_ns + sensor.delay_ns
+    around = reads.around(start_ns, end_ns + sensor.update_ns + sensor.averaging_ns)
+    if len(around) < 2:
+        return None
+    changes = Changes.seen(around, sensor)
+    open_j = _misplaced_j(changes.between(start_ns, end_ns), start_ns, end_ns)
+    open_j += _averaged_j(around, sensor) + _RESOLUTION_W * (end_ns - start_ns) / 1e9
+    hidden_j = hidden_w(around) * hidden_ns(around, sensor, start_ns, end_ns) / 1e9
+    all_j, some_j = float(hidden_j.sum()), 2.0 * float(np.sqrt(np.sum(hidden_j**2)))
     return Integral(
-        joules=_staircase_j(reads, first_ns, last_ns, sensor),
-        uncertainty_j=_unresolved_j(reads, start_ns, last_ns, sensor),
+        joules=_staircase_j(changes, start_ns, end_ns),
+        uncertainty_j=open_j + all_j,
+        scatter_j=open_j + min(all_j, some_j),
         samples=len(reads.between(start_ns, end_ns)),
-        longest_gap_ns=_longest_gap_ns(reads, start_ns, end_ns),
+        longest_gap_ns=longest_gap_ns(around.times_ns, start_ns, end_ns),
     )
 
 
-def _staircase_j(reads: PowerReads, first_ns: int, last_ns: int, sensor: PowerSensor) -> float:
-    """Energy of a power that holds from each change that was seen to the next."""
-    changed = np.flatnonzero(np.diff(reads.power_w)) + 1
-    earliest_ns, latest_ns = reads.times_ns[changed - 1], reads.times_ns[changed]
-    at_ns = (
-        on_the_beat(earliest_ns, latest_ns, sensor.update_ns)
-        if sensor.regular
-        else (earliest_ns + latest_ns) // 2
-    )
-    edges_ns = np.clip(np.concatenate(([first_ns], at_ns, [last_ns])), first_ns, last_ns)
-    levels_w = np.concatenate((reads.power_w[:1], reads.power_w[changed]))
-    return float(np.sum(levels_w * np.diff(edges_ns)) / 1e9)
+def longest_gap_ns(times_ns: np.ndarray, start_ns: int, end_ns: int) -> int:
+    """The longest time without a read within a window."""
+    inside = times_ns[(times_ns >= start_ns) & (times_ns <= end_ns)]
+    return int(np.max(np.diff(np.concatenate(([start_ns], inside, [end_ns])))))
 
 
-def _unresolved_j(reads: PowerReads, start_ns: int, last_ns: int, sensor: PowerSensor) -> float:
-    """Every change is misplaced by up to half of the time in which it can have happened.
+def _staircase_j(changes: Changes, start_ns: int, end_ns: int) -> float:
+    """Energy of a power that holds from each change to the next."""
+    edges_ns = np.concatenate(([start_ns], changes.likely_ns, [end_ns]))
+    lengths_ns = np.diff(np.clip(edges_ns, start_ns, end_ns))
+    return float(np.sum(changes.levels_w * lengths_ns) / 1e9)
+
+
+def _misplaced_j(changes: Changes, start_ns: int, end_ns: int) -> float:
+    """What the changes can be off by within the window.
 
     A load in step with the sensor misplaces all of them alike, so they are not averaged.
     """
-    around = reads.between(start_ns - sensor.update_ns, last_ns + sensor.update_ns)
-    if len(around) < 2:
-        return float("inf")
-    steps_w = np.abs(np.diff(around.power_w))
-    room_s = (np.diff(around.times_ns) + sensor.update_ns) / 1e9
-    misplaced_j = float(np.sum(steps_w * room_s) / 2)
-    # An average says how much, not when: what it shows at an end may lie on either side of it.
-    length_s = (last_ns - sensor.delay_ns - start_ns) / 1e9
-    ends_w = float(around.power_w[0] + around.power_w[-1])
-    hidden_j = ends_w / 2 * sensor.averaging_ns / 1e9
-    return misplaced_j + hidden_j + _RESOLUTION_W * length_s
+    likely_ns, earliest_ns, latest_ns = (
+        np.clip(times_ns, start_ns, end_ns)
+        for times_ns in (changes.likely_ns, changes.earliest_ns, changes.latest_ns)
+    )
+    room_ns = np.maximum(likely_ns - earliest_ns, latest_ns - likely_ns)
+    return float(np.sum(np.abs(changes.steps_w) * room_ns) / 1e9)
 
 
-def _longest_gap_ns(reads: PowerReads, start_ns: int, end_ns: int) -> int:
-    inside = reads.between(start_ns, end_ns).times_ns
-    return int(np.max(np.diff(np.concatenate(([start_ns], inside, [end_ns])))))
+def _averaged_j(reads: PowerReads, sensor: PowerSensor) -> float:
+    """What an average hides at the window's ends: it says how much, not when."""
+    ends_w = float(reads.power_w[0] + reads.power_w[-1])
+    return ends_w / 2 * sensor.averaging_ns / 1e9

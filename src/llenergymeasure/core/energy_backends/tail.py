@@ -2,11 +2,11 @@
 
     counter:  __|‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾|‾‾       rose by a known energy from step to step
               before    end     tick
-                         [ tail ]
+                [ head ][ tail  ]
 
-Power is read meanwhile. It says which levels there were, but each change only to within one
-update of the sensor. The known rise narrows down when it was: of all positions of the changes
-within their room, those count that give the rise. What they leave open is the uncertainty.
+Power was read meanwhile. It says which levels there were, but each change only to within its room
+(``power_changes``). Head and tail must add up to what the counter rose by: of all that power
+leaves open, only what does so counts. What is left is the tail's interval.
 """
 
 from __future__ import annotations
@@ -14,17 +14,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from llenergymeasure.core.energy_backends.observations import Floats, Ints, PowerReads
-from llenergymeasure.core.energy_backends.power_integral import PowerSensor
-from llenergymeasure.core.energy_backends.ticks import Tick, on_the_beat
+from llenergymeasure.core.energy_backends.power_changes import (
+    Changes,
+    PowerSensor,
+    hidden_ns,
+    hidden_w,
+)
+from llenergymeasure.core.energy_backends.ticks import Tick
 
-_POSITIONS = np.linspace(0.0, 1.0, 201)
+_POSITIONS = 201
 
 # Counter and power of one device differ by a little, as different filters of one sensor do.
 _MISMATCH = 0.005
-_COUNTER_STEP_J = 0.001
+_NOISE_W = 0.5
+_RESOLUTION_J = 0.001
 
 
 @dataclass(frozen=True)
@@ -32,14 +37,36 @@ class Tail:
     """Energy from the window's end to the counter's step.
 
     Attributes:
-        joules: The middle of its interval.
-        uncertainty_j: Half the width of the interval.
-        misfit_j: What of the counter's rise the reads of power cannot explain.
+        low_j: At least so much.
+        high_j: At most.
+        likely_j: Most likely.
+        unexplained_j: What of the counter's rise power cannot explain; already in the interval.
     """
 
-    joules: float
-    uncertainty_j: float
-    misfit_j: float = 0.0
+    low_j: float
+    high_j: float
+    likely_j: float
+    unexplained_j: float = 0.0
+
+    @property
+    def uncertainty_j(self) -> float:
+        """How far the truth can be from what is likely."""
+        return max(self.high_j - self.likely_j, self.likely_j - self.low_j)
+
+    def within(self, low_j: float, high_j: float) -> Tail:
+        """Cut off at bounds; the bounds themselves where nothing is left of it."""
+        low, high = max(self.low_j, low_j), min(self.high_j, high_j)
+        if low > high:
+            low, high = low_j, high_j
+        return Tail(low, high, min(max(self.likely_j, low), high), self.unexplained_j)
+
+
+def union(found: list[Tail]) -> Tail:
+    """What those leave open together that explain the counter's rise best; at least one."""
+    least_j = min(tail.unexplained_j for tail in found)
+    good = [tail for tail in found if tail.unexplained_j <= least_j]
+    low_j, high_j = min(tail.low_j for tail in good), max(tail.high_j for tail in good)
+    return Tail(low_j, high_j, (low_j + high_j) / 2, least_j)
 
 
 @dataclass(frozen=True)
@@ -48,10 +75,10 @@ class Rise:
 
     Attributes:
         end_ns: The window's end.
-        tick: The step after it.
-        before_ns: The step before it; later than the end where that was read a step too late.
+        tick: A step after it.
+        before_ns: An earlier step; later than the end where that was read a step too late.
         joules: What the counter rose by from ``before_ns`` to the tick.
-        jitter_ns: How far off ``before_ns`` can be.
+        jitter_ns: How far off ``before_ns`` can be, the tick being where it is put.
     """
 
     end_ns: int
@@ -60,116 +87,118 @@ class Rise:
     joules: float
     jitter_ns: int
 
+    @property
+    def by_rate_j(self) -> float:
+        """The tail at the counter's own rate."""
+        tail_ns = max(self.tick.at_ns - self.end_ns, 0)
+        whole_ns = max(self.tick.at_ns - self.before_ns, tail_ns, 1)
+        return self.joules * tail_ns / whole_ns
+
+
+@dataclass(frozen=True)
+class _Open:
+    """Energies of which each is only known to lie in an interval, in J."""
+
+    low_j: Floats | np.float64
+    high_j: Floats | np.float64
+
+    def __add__(self, more: _Open) -> _Open:
+        return _Open(self.low_j + more.low_j, self.high_j + more.high_j)
+
+    def blurred(self, by_j: Floats | np.float64) -> _Open:
+        return _Open(self.low_j - by_j, self.high_j + by_j)
+
 
 def tail_energy(rise: Rise, reads: PowerReads, sensor: PowerSensor) -> Tail:
     """Energy of the tail by momentary power, held to the counter's rise.
 
     Args:
         rise: What the counter did.
-        reads: Momentary power from before the step before the end to after the tick.
+        reads: Power from before the step before the end to after the tick; two reads or more.
         sensor: How these reads come about.
     """
-    changes = _Changes.of(reads, rise, sensor)
-    whole_j = changes.energy_j(rise.before_ns, rise.tick.at_ns)
-    tail_j = changes.energy_j(rise.end_ns, rise.tick.at_ns)
-    misfit_j = np.abs(whole_j - rise.joules)
-    slack_s = (rise.tick.slack_ns + rise.jitter_ns) / 1e9
-    allowed_j = _COUNTER_STEP_J + _MISMATCH * rise.joules + changes.highest_w * slack_s
-    fits = misfit_j <= misfit_j.min() + allowed_j
-    run = fits if sensor.regular else _first_run(fits)
-    best_j = float(tail_j[run].min() + tail_j[run].max()) / 2
-    open_j = float(np.max(np.abs(tail_j[fits] - best_j)))
+    tick = rise.tick
+    seen = Changes.seen(reads, sensor)
+    changes = seen.between(min(rise.before_ns, rise.end_ns), tick.latest_ns)
+    positions = _Positions.of(changes, rise.end_ns)
+    head = positions.energy(rise.before_ns, rise.end_ns).blurred(positions.grain_j)
+    head += _hidden(reads, sensor, rise.before_ns, rise.end_ns)
+    tail = positions.energy(rise.end_ns, tick.at_ns)
+    tail = tail.blurred(_MISMATCH * np.abs(tail.high_j) + _noise_j(rise.end_ns, tick.at_ns))
+    tail += _hidden(reads, sensor, rise.end_ns, tick.at_ns)
+
+    highest_w = float(changes.levels_w.max())
+    blur_j = highest_w * (tick.slack_ns + rise.jitter_ns) / 1e9
+    allowed_j = _RESOLUTION_J + _MISMATCH * rise.joules + blur_j
+    allowed_j += _noise_j(rise.before_ns, rise.end_ns)
+    whole = head + tail
+    misfit_j = np.maximum(whole.low_j - rise.joules, rise.joules - whole.high_j)
     unexplained_j = max(float(misfit_j.min()) - allowed_j, 0.0)
-    edge_j = changes.highest_w * rise.tick.slack_ns / 1e9
-    return Tail(
-        joules=max(best_j, 0.0),
-        uncertainty_j=open_j + unexplained_j + changes.others_j + edge_j,
-        misfit_j=float(misfit_j.min()),
-    )
-
-
-def _first_run(fits: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The first positions that fit without a break.
-
-    Positions count back from when a change was seen. A sensor that is only taken to be slow is
-    likely quicker, and the change then later.
-    """
-    broken = np.cumsum(~fits & np.maximum.accumulate(fits)) > 0
-    return fits & ~broken
-
-
-def tail_by_rate(rise: Rise) -> Tail:
-    """Energy of the tail at the counter's own rate, where power is no help: all of it is open."""
-    tail_ns = max(rise.tick.at_ns - rise.end_ns, 0)
-    whole_ns = max(rise.tick.at_ns - rise.before_ns, tail_ns, 1)
-    joules = rise.joules * tail_ns / whole_ns
-    return Tail(joules=joules, uncertainty_j=max(joules, rise.joules - joules))
+    allowed_j += unexplained_j
+    fits = misfit_j <= max(allowed_j, float(misfit_j.min()))
+    # Where the tick was within its slack comes on top.
+    edge_j = unexplained_j + highest_w * tick.slack_ns / 1e9
+    low_j = np.maximum(tail.low_j, rise.joules - head.high_j - allowed_j)[fits].min() - edge_j
+    high_j = np.minimum(tail.high_j, rise.joules - head.low_j + allowed_j)[fits].max() + edge_j
+    return Tail(float(low_j), float(high_j), float(low_j + high_j) / 2, unexplained_j)
 
 
 @dataclass(frozen=True)
-class _Changes:
-    """A staircase of power whose steps can be moved, all by the same share of their room.
+class _Positions:
+    """A staircase of power whose one step is put everywhere in its room, the others anywhere.
 
     Attributes:
-        first_w: Level before the first change.
-        latest_ns: When each change had happened at the latest.
-        room_ns: How much earlier it can have been.
-        steps_w: By how much power changed.
-        update_ns: Time between two updates of power.
+        changes: All of its steps.
+        swept: Which of them is put everywhere: the largest that can be in head or tail.
+        at_ns: Where it is put.
+        grain_j: What lies between two of these positions, at the most.
     """
 
-    first_w: float
-    latest_ns: Floats
-    room_ns: Floats
-    steps_w: Floats
-    update_ns: int
+    changes: Changes
+    swept: Ints
+    at_ns: Floats
+    grain_j: np.float64
 
     @classmethod
-    def of(cls, reads: PowerReads, rise: Rise, sensor: PowerSensor) -> _Changes:
-        """The changes that can have happened between the two steps of the counter."""
-        changed = np.flatnonzero(np.diff(reads.power_w))
-        latest_ns, room_ns = _seen_changed(reads, changed, sensor)
-        from_ns = min(rise.before_ns, rise.end_ns)
-        reaches = (latest_ns > from_ns) & (latest_ns - room_ns < rise.tick.at_ns)
-        past = changed[latest_ns <= from_ns]
+    def of(cls, changes: Changes, end_ns: int) -> _Positions:
+        room_ns = changes.latest_ns - changes.earliest_ns
+        either = np.flatnonzero((changes.earliest_ns < end_ns) & (changes.latest_ns > end_ns))
+        open_j = np.abs(changes.steps_w) * room_ns / 1e9
+        swept = either[np.argsort(open_j[either])][-1:]
+        shares: Floats = np.linspace(0.0, 1.0, _POSITIONS if len(swept) else 1)[:, None]
+        at_ns = changes.earliest_ns[swept].astype(np.float64) + shares * room_ns[swept]
         return cls(
-            first_w=float(reads.power_w[past[-1] + 1 if len(past) else 0]),
-            latest_ns=latest_ns[reaches],
-            room_ns=room_ns[reaches],
-            steps_w=np.diff(reads.power_w)[changed][reaches],
-            update_ns=sensor.update_ns,
+            changes=changes,
+            swept=swept,
+            at_ns=at_ns,
+            grain_j=open_j[swept].sum() / (2 * (_POSITIONS - 1)),
         )
 
-    def energy_j(self, start_ns: int, end_ns: int) -> Floats:
-        """Energy between two times, for each common position of the changes."""
-        length_ns = end_ns - start_ns
-        at_ns = self.latest_ns[None, :] - _POSITIONS[:, None] * self.room_ns[None, :]
-        after_ns = np.clip(end_ns - at_ns, min(length_ns, 0), max(length_ns, 0))
-        return (self.first_w * length_ns + after_ns @ self.steps_w) / 1e9
-
-    @property
-    def highest_w(self) -> float:
-        levels_w = self.first_w + np.concatenate(([0.0], np.cumsum(self.steps_w)))
-        return float(levels_w.max())
-
-    @property
-    def others_j(self) -> float:
-        """What the changes beside the largest can be off by: the rise fixes only one position."""
-        if len(self.steps_w) < 2:
-            return 0.0
-        sizes_w = np.abs(self.steps_w)
-        return float(sizes_w.sum() - sizes_w.max()) * self.update_ns / 2e9
+    def energy(self, from_ns: int, to_ns: int) -> _Open:
+        """The energy between two times, for each position."""
+        steps_w = self.changes.steps_w
+        placed_j = _after(self.at_ns, from_ns, to_ns) @ steps_w[self.swept]
+        placed_j += self.changes.first_w * (to_ns - from_ns) / 1e9
+        others_w = np.delete(steps_w, self.swept)
+        bounds_j = [
+            others_w * _after(np.delete(times_ns, self.swept), from_ns, to_ns)
+            for times_ns in (self.changes.earliest_ns, self.changes.latest_ns)
+        ]
+        return _Open(placed_j + np.minimum(*bounds_j).sum(), placed_j + np.maximum(*bounds_j).sum())
 
 
-def _seen_changed(reads: PowerReads, changed: Ints, sensor: PowerSensor) -> tuple[Floats, Floats]:
-    """When each change had happened at the latest, and how much earlier it can have been, in ns.
+def _after(at_ns: Ints | Floats, from_ns: int, to_ns: int) -> Floats:
+    """How many seconds of a stretch of time lie after each time; below 0 if it runs back."""
+    after_s: Floats = (np.maximum(to_ns - at_ns, 0) - np.maximum(from_ns - at_ns, 0)) / 1e9
+    return after_s
 
-    A change happens in the period before the update that shows it. The reads after the end are
-    close, so from them back the updates between earlier reads can be told.
-    """
-    earliest_ns, latest_ns = reads.times_ns[changed], reads.times_ns[changed + 1]
-    room_ns = np.full(len(changed), float(sensor.update_ns))
-    if not sensor.regular:
-        return latest_ns.astype(np.float64), latest_ns - earliest_ns + room_ns
-    updates_ns = on_the_beat(earliest_ns[::-1], latest_ns[::-1], sensor.update_ns)[::-1]
-    return updates_ns.astype(np.float64), room_ns
+
+def _noise_j(start_ns: int, end_ns: int) -> float:
+    return _NOISE_W * abs(end_ns - start_ns) / 1e9
+
+
+def _hidden(reads: PowerReads, sensor: PowerSensor, start_ns: int, end_ns: int) -> _Open:
+    """What can have come and gone unseen within a part."""
+    unseen_ns = hidden_ns(reads, sensor, start_ns, end_ns, few=True)
+    hidden_j = np.sum(hidden_w(reads) * unseen_ns) / 1e9
+    return _Open(-hidden_j, hidden_j)

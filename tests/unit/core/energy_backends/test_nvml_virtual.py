@@ -1,16 +1,20 @@
-"""The NVML source against known truth, 1,000 windows of 10 to 11 s on a virtual clock."""
+"""The NVML source against known truth, windows of 10 to 11 s on a virtual clock."""
 
 from __future__ import annotations
 
 import importlib.util
 import random
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 import pytest
 
+from llenergymeasure.core.energy_backends.device_track import DeviceTrack
+from llenergymeasure.core.energy_backends.nvml_watch import await_step, follow_end
 from llenergymeasure.core.energy_backends.sensor_gain import SensorGain
 from llenergymeasure.domain.energy import DomainReading, EnergyMethod
 from llenergymeasure.domain.validity import ReasonCode
@@ -21,88 +25,95 @@ assert _spec is not None and _spec.loader is not None
 virtual = importlib.util.module_from_spec(_spec)
 sys.modules["virtual_gpu"] = virtual
 _spec.loader.exec_module(virtual)
+Outcome: Any = virtual.Outcome
 
 COUNTERS_S = {"20 ms": 0.02, "100 ms": 0.1, "none": None}
-WINDOWS = {"20 ms": 80, "100 ms": 80, "none": 40}
+# The full thousand, as benchmarks/nvml_truth.py --virtual makes them, take a minute.
+WINDOWS, BUSY_WINDOWS = 20, 12
 WORST = {"20 ms": 0.002, "100 ms": 0.002, "none": 0.03}
 CASES = [(curve, counter) for counter in COUNTERS_S for curve in virtual.CURVES]
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """One window: error, and the interval without and with the sensor's gain, all in J."""
-
-    truth_j: float
-    error_j: float
-    seen_j: float
-    whole_j: float
-
-
-def gpu_at_random(rng: random.Random, curve: str, counter: str, gain: float = 1.0) -> object:
-    period_s = COUNTERS_S[counter]
-    return virtual.VirtualGpu(
-        virtual.VirtualTime(rng, int(rng.uniform(100, 110) * 1e9)),
-        virtual.CURVES[curve],
-        counter_s=period_s or 0.1,
-        counter_phase_s=rng.random(),
-        power_phase_s=rng.random(),
-        has_counter=period_s is not None,
-        gain=gain,
-    )
-
-
 @cache
-def outcomes(curve: str, counter: str, gain_spread: float = 0.0) -> list[Outcome]:
-    rng = random.Random(f"{curve} {counter} {gain_spread}")
-    found = []
-    for _ in range(WINDOWS[counter]):
-        gain = rng.uniform(1 - gain_spread, 1 + gain_spread)
-        gpu = gpu_at_random(rng, curve, counter, gain)
-        reading, truth_j = virtual.measure(gpu, rng.uniform(10, 11))
-        assert reading.joules is not None, reading.reason
-        parts = reading.uncertainty
-        found.append(
-            Outcome(
-                truth_j=truth_j,
-                error_j=abs(reading.joules - truth_j),
-                seen_j=(parts.edge_j or 0.0) + (parts.sampling_j or 0.0),
-                whole_j=reading.uncertainty_j,
-            )
-        )
+def outcomes(
+    curve: str, counter: str, gain_spread: float = 0.0, busy: float = 0.0, windows: int = WINDOWS
+) -> list[Outcome]:
+    rng = random.Random(f"{curve} {counter} {gain_spread} {busy}")
+    found: list[Outcome] = virtual.outcomes(
+        rng, curve, COUNTERS_S[counter], windows, gain_spread=gain_spread, busy=busy
+    )
     return found
 
 
-def test_there_are_a_thousand_windows() -> None:
-    assert sum(WINDOWS[counter] for _, counter in CASES) == 1000
+def covered(found: Iterable[Outcome]) -> float:
+    told = [outcome.error_j <= outcome.seen_j for outcome in found]
+    return sum(told) / len(told)
 
 
 @pytest.mark.parametrize(("curve", "counter"), CASES)
 def test_the_worst_window_is_near_the_truth(curve: str, counter: str) -> None:
     errors = [outcome.error_j / outcome.truth_j for outcome in outcomes(curve, counter)]
+    assert len(errors) == WINDOWS
     assert max(errors) <= WORST[counter]
 
 
 @pytest.mark.parametrize("counter", COUNTERS_S)
 def test_the_interval_holds_the_truth_without_gain(counter: str) -> None:
-    found = [outcome for curve in virtual.CURVES for outcome in outcomes(curve, counter)]
-    inside = sum(outcome.error_j <= outcome.seen_j for outcome in found)
-    assert inside >= 0.95 * len(found)
+    assert covered(o for curve in virtual.CURVES for o in outcomes(curve, counter)) >= 0.95
 
 
-def test_the_interval_is_no_wider_than_the_method() -> None:
+@pytest.mark.parametrize("busy", [0.3, 1.0])
+@pytest.mark.parametrize("counter", COUNTERS_S)
+def test_the_interval_holds_the_truth_on_a_busy_machine(counter: str, busy: float) -> None:
+    found = [
+        outcome
+        for curve in virtual.CURVES
+        for outcome in outcomes(curve, counter, busy=busy, windows=BUSY_WINDOWS)
+    ]
+    # No window may be called a fault of the device only because nobody looked.
+    assert len(found) == BUSY_WINDOWS * len(virtual.CURVES)
+    assert covered(found) >= 0.95
+
+
+def test_a_busy_machine_widens_the_interval() -> None:
+    widths = {
+        busy: median(
+            o.seen_j
+            for curve in virtual.CURVES
+            for o in outcomes(curve, "100 ms", busy=busy, windows=BUSY_WINDOWS)
+        )
+        for busy in (0.0, 1.0)
+    }
+    assert widths[1.0] > 2 * widths[0.0]
+
+
+@pytest.mark.parametrize("counter", ["20 ms", "100 ms"])
+def test_the_interval_is_no_wider_than_the_method(counter: str) -> None:
     # An interval that holds everything says nothing.
     for curve in virtual.CURVES:
-        widths = sorted(o.seen_j / o.truth_j for o in outcomes(curve, "100 ms"))
-        assert widths[len(widths) // 2] < 0.001
+        assert median(o.seen_j / o.truth_j for o in outcomes(curve, counter)) < 0.0005
 
 
-@pytest.mark.parametrize("curve", ["ramp", "square 0.25"])
-@pytest.mark.parametrize("counter", ["20 ms", "none"])
-def test_the_interval_holds_the_truth_with_a_gain_drawn_at_random(curve: str, counter: str) -> None:
-    found = outcomes(curve, counter, gain_spread=0.05)
+@pytest.mark.parametrize("counter", COUNTERS_S)
+def test_the_interval_holds_the_truth_with_a_gain_drawn_at_random(counter: str) -> None:
+    found = [
+        outcome
+        for curve in virtual.CURVES
+        for outcome in outcomes(curve, counter, gain_spread=virtual.GAIN.relative)
+    ]
     inside = sum(outcome.error_j <= outcome.whole_j for outcome in found)
     assert inside >= 0.95 * len(found)
-    assert sum(outcome.error_j > outcome.seen_j for outcome in found) > 0
+    # Without the gain's part it would not hold, so the part is what does it.
+    assert covered(found) < 0.9
+
+
+@pytest.mark.parametrize("counter", ["20 ms", "100 ms"])
+@pytest.mark.parametrize("curve", ["square 0.1", "square 0.25"])
+def test_power_that_shows_no_updates_still_tells_the_tail(curve: str, counter: str) -> None:
+    rng = random.Random(f"silent {curve} {counter}")
+    found = virtual.outcomes(rng, curve, COUNTERS_S[counter], 10, noise_w=0.0)
+    assert max(o.error_j / o.truth_j for o in found) <= WORST[counter]
+    assert all(o.error_j <= o.seen_j for o in found)
 
 
 def codes(reading: DomainReading) -> list[ReasonCode]:
@@ -141,6 +152,34 @@ def test_a_counter_that_never_moves_is_frozen() -> None:
     assert codes(reading) == [ReasonCode.COUNTER_FROZEN]
 
 
+def test_a_counter_that_nobody_looked_at_is_not_frozen() -> None:
+    time = virtual.VirtualTime(random.Random(7), 100_000_000_000)
+    gpu = virtual.VirtualGpu(time, virtual.CURVES["square 0.25"])
+    track = DeviceTrack(gpu, virtual.learnt(gpu), time.timing.now_ns)
+    await_step([track], time.timing)
+    track.open()
+    virtual.sample(gpu, track, 1.0)
+    time.pass_s(2.0)
+    track.close()
+    follow_end([track], time.timing)
+    reading = virtual.reading(track)
+    assert codes(reading) == [ReasonCode.SAMPLE_GAP]
+    assert abs(reading.joules - virtual.truth_j(gpu, track)) <= reading.uncertainty.edge_j
+
+
+def test_power_that_nobody_looked_at_gives_no_number() -> None:
+    time = virtual.VirtualTime(random.Random(7), 100_000_000_000)
+    gpu = virtual.VirtualGpu(time, virtual.CURVES["square 0.25"], has_counter=False)
+    track = DeviceTrack(gpu, virtual.learnt(gpu), time.timing.now_ns)
+    track.open()
+    time.pass_s(2.0)
+    track.close()
+    follow_end([track], time.timing)
+    reading = virtual.reading(track)
+    assert reading.joules is None
+    assert codes(reading) == [ReasonCode.SAMPLES_MISSING]
+
+
 def test_without_power_the_counter_stands_alone() -> None:
     reading, truth_j = measured(power_source=None)
     assert reading.method is EnergyMethod.COUNTER
@@ -148,6 +187,7 @@ def test_without_power_the_counter_stands_alone() -> None:
     assert abs(reading.joules - truth_j) <= reading.uncertainty.edge_j
     assert reading.evidence.witness_j is None
     assert reading.evidence.disagreement is None
+    assert 0 < reading.evidence.longest_gap_s < 0.2
 
 
 def test_averaged_power_says_how_little_it_knows_of_the_edges() -> None:

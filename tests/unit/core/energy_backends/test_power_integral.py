@@ -6,15 +6,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llenergymeasure.core.energy_backends.observations import PowerReads
-from llenergymeasure.core.energy_backends.power_integral import PowerSensor, integrate
+from llenergymeasure.core.energy_backends.power_changes import PowerSensor
+from llenergymeasure.core.energy_backends.power_integral import integrate
+from llenergymeasure.core.energy_backends.ticks import Period
 
 MS = 1_000_000
-QUICK = PowerSensor(update_ns=20 * MS)
+QUICK = PowerSensor(Period(20 * MS))
 
 
 def reads(every_ms: int, powers_w: list[float]) -> PowerReads:
     times_ns = np.arange(len(powers_w), dtype=np.int64) * every_ms * MS
-    return PowerReads(times_ns, np.array(powers_w, dtype=np.float64))
+    return PowerReads(times_ns, times_ns.copy(), np.array(powers_w, dtype=np.float64))
 
 
 def test_constant_power_is_power_times_time() -> None:
@@ -35,7 +37,7 @@ def test_a_step_is_put_half_an_update_before_it_showed_and_the_rest_is_uncertain
 
 
 def test_an_average_leaves_its_length_open_at_both_ends() -> None:
-    average = PowerSensor(update_ns=20 * MS, averaging_ns=1000 * MS)
+    average = PowerSensor(Period(20 * MS), averaging_ns=1000 * MS)
     found = integrate(reads(10, [200.0] * 1000), 2000 * MS, 7000 * MS, average)
     assert found is not None
     assert found.joules == pytest.approx(1000.0)
@@ -57,6 +59,38 @@ def test_the_longest_gap_counts_from_the_ends_too() -> None:
     assert found.longest_gap_ns == 810 * MS
 
 
+def test_what_went_unseen_between_late_reads_widens_the_interval() -> None:
+    power = reads(10, [100.0] * 100 + [500.0] * 100)
+    late = np.delete(np.arange(200), range(30, 40))
+    sparse = PowerReads(power.before_ns[late], power.after_ns[late], power.power_w[late])
+    seen, unseen = (integrate(each, 0, 1500 * MS, QUICK) for each in (power, sparse))
+    assert seen is not None
+    assert unseen is not None
+    assert unseen.joules == pytest.approx(seen.joules)
+    # 110 ms between two reads, of which an update of 20 ms is seen; 400 W may have come and gone.
+    assert unseen.uncertainty_j - seen.uncertainty_j == pytest.approx(400 * 0.090)
+    assert unseen.scatter_j >= seen.scatter_j
+    assert unseen.longest_gap_ns == 110 * MS
+
+
+def test_a_read_that_took_long_leaves_open_when_it_was() -> None:
+    power = reads(10, [100.0] * 100 + [500.0] * 100)
+    power.before_ns[100] -= 8 * MS
+    power.after_ns[100] += 1 * MS
+    found = integrate(power, 0, 1500 * MS, QUICK)
+    assert found is not None
+    # The change showed between 990 and 1001 ms.
+    assert found.uncertainty_j == pytest.approx(400 * (0.011 + 0.020) / 2 + 0.0015)
+
+
+def test_a_sensor_that_may_be_slow_is_taken_for_quick_and_leaves_much_open() -> None:
+    power = reads(10, [100.0] * 100 + [500.0] * 100)
+    found = integrate(power, 0, 1500 * MS, PowerSensor())
+    assert found is not None
+    assert found.joules == pytest.approx(0.985 * 100 + 0.515 * 500)
+    assert found.uncertainty_j == pytest.approx(400 * (0.985 - 0.890) + 0.0015)
+
+
 POWERS = st.lists(st.floats(0, 1000), min_size=20, max_size=60)
 CUTS = st.tuples(*[st.integers(0, 500 * MS)] * 3).map(sorted)
 
@@ -66,7 +100,7 @@ CUTS = st.tuples(*[st.integers(0, 500 * MS)] * 3).map(sorted)
 def test_splitting_a_window_changes_no_joule(
     powers_w: list[float], cuts: list[int], regular: bool
 ) -> None:
-    sensor = PowerSensor(update_ns=20 * MS, regular=regular)
+    sensor = QUICK if regular else PowerSensor()
     power = reads(10, powers_w)
     start, middle, end = cuts
     parts = [
