@@ -6,10 +6,12 @@ import math
 from collections.abc import Sequence
 
 from llenergymeasure.core.energy_backends.amdsmi_devices import AmdDevice
-from llenergymeasure.domain.energy import DomainReading, EnergyScope
+from llenergymeasure.domain.energy import DomainReading, EnergyMethod, EnergyScope
 from llenergymeasure.domain.validity import Reason, ReasonCode
 
 SOURCE = "amdsmi"
+
+_BOTH_DIES = "of both dies of the card"
 
 
 class AmdState:
@@ -33,6 +35,10 @@ class AmdState:
         """Processes that compute on the GPU: not listed."""
         return None
 
+    def temperature_c(self) -> float | None:
+        """Degrees Celsius; None without a sensor."""
+        return self._device.temperature_c()
+
 
 def domain_of(device: AmdDevice, *, alone: bool) -> DomainReading:
     """A GPU's domain, without a number yet.
@@ -52,9 +58,19 @@ def domain_of(device: AmdDevice, *, alone: bool) -> DomainReading:
         method=None,
         joules=None,
         device_id=device.uuid or None,
+        origin=_BOTH_DIES if device.reads_two else None,
         findings=(shared,) if device.reads_two and alone else (),
         source=SOURCE,
     )
+
+
+def origin_of(reading: DomainReading, power_source: str | None, who: DomainReading) -> str | None:
+    """The sensor that a number comes from; ``who`` is the reading without it."""
+    if reading.method is None:
+        return None
+    counter = reading.method is EnergyMethod.COUNTER
+    how = "energy counter" if counter else f"power ({power_source})"
+    return ", ".join(filter(None, (f"AMD SMI {how}", who.origin)))
 
 
 def without_sensor(devices: Sequence[AmdDevice]) -> list[DomainReading]:

@@ -54,6 +54,10 @@ class State(Protocol):
         """Processes that compute on the device; None where they cannot be listed."""
         ...
 
+    def temperature_c(self) -> float | None:
+        """Degrees Celsius; None without a sensor."""
+        ...
+
 
 class Telemetry:
     """Collects one device's looks; not for several threads at once.
@@ -64,9 +68,7 @@ class Telemetry:
         now_ns: The clock.
     """
 
-    def __init__(
-        self, state: State, tree: ProcessTree | None, now_ns: MonotonicClock
-    ) -> None:
+    def __init__(self, state: State, tree: ProcessTree | None, now_ns: MonotonicClock) -> None:
         self._state = state
         self._tree = tree
         self._now_ns = now_ns
