@@ -75,6 +75,9 @@ SCENES: dict[str, tuple[str, list[tuple[float, str, str]], list[ReasonCode]]] = 
     "unlisted": (f"processes=-1,foreign_pid={SOMEBODY},foreign_at=0", [], []),
 }
 
+# Scenes in which the GPU does not list its processes.
+UNLISTED = ("supports nothing", "unlisted")
+
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -102,7 +105,8 @@ Scenes = dict[str, tuple[DomainReading, DeviceConditions]]
 @pytest.mark.parametrize("name", SCENES)
 def test_exactly_what_happened_is_found(scenes: Scenes, name: str) -> None:
     domain, conditions = scenes[name]
-    assert [finding.code for finding in domain.findings] == SCENES[name][2]
+    untold = [] if FOREIGN and name not in UNLISTED else [ReasonCode.PROCESSES_UNKNOWN]
+    assert [finding.code for finding in domain.findings] == [*SCENES[name][2], *untold]
     assert domain.joules is not None, domain.reason
     assert domain.source == "nvml"
     assert all(finding.detail.startswith(f"{domain.name}: ") for finding in domain.findings)
@@ -130,7 +134,10 @@ def test_a_finding_says_what_was_seen(scenes: Scenes) -> None:
 
 def test_only_what_speaks_against_the_number_degrades_it(scenes: Scenes) -> None:
     found = {finding.code for domain, _ in scenes.values() for finding in domain.findings}
-    assert {code for code in found if severity(code) is Severity.NOTE} == {ReasonCode.POWER_CAPPED}
+    assert {code for code in found if severity(code) is Severity.NOTE} == {
+        ReasonCode.POWER_CAPPED,
+        ReasonCode.PROCESSES_UNKNOWN,
+    }
     assert all(severity(code) is not Severity.INVALID for code in found)
     assert total_energy(domain for domain, _ in scenes.values()).total_j is not None
 
@@ -155,8 +162,10 @@ def test_conditions_say_how_a_gpu_fared(scenes: Scenes) -> None:
 def test_processes_are_told_apart(scenes: Scenes) -> None:
     _, quiet = scenes["quiet"]
     _, visited = scenes["visitor"]
+    assert quiet.processes is not None and visited.processes is not None
     assert len(quiet.processes) == 1
     assert set(visited.processes) == {*quiet.processes, SOMEBODY}
+    assert scenes["unlisted"][1].processes is None
     if FOREIGN:
         assert quiet.foreign_processes == ()
         assert visited.foreign_processes == (SOMEBODY,)

@@ -20,6 +20,7 @@ from typing import Literal
 
 from llenergymeasure.domain.base import Record
 from llenergymeasure.domain.baseline import DomainBaseline
+from llenergymeasure.domain.conditions import DeviceConditions
 from llenergymeasure.domain.energy import DomainReading
 from llenergymeasure.domain.trace import RequestTrace
 
@@ -72,7 +73,8 @@ class EnergyMetrics(Record):
     ``marginal_j`` is what of ``total_j`` is above idle power (``baseline``, one entry a domain),
     None with ``baseline_reason``; noise may make it negative. ``boundary`` names what ``total_j``
     covers. ``j_per_request`` divides by the answered requests: a failed one must not make the rest
-    look cheaper.
+    look cheaper. ``relative_uncertainty`` is ``uncertainty_j / total_j``; counts are exact, so it
+    holds for each joule per something too. ``conditions`` tells how the devices fared.
     """
 
     total_j: float | None
@@ -88,6 +90,7 @@ class EnergyMetrics(Record):
     headline: Literal["measured", "estimated"] | None = None
     uncertainty_j: float | None = None
     uncertainty_reason: str | None = None
+    relative_uncertainty: float | None = None
     reason: str | None = None
     replayed: bool = False
     j_per_output_token: float | None = None
@@ -95,6 +98,7 @@ class EnergyMetrics(Record):
     j_per_request: float | None = None
     emissions_kg_co2: float | None = None
     emissions_reason: str | None = None
+    conditions: tuple[DeviceConditions, ...] = ()
 
 
 class ComputeMetrics(Record):

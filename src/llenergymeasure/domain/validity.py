@@ -45,6 +45,7 @@ class ReasonCode(StrEnum):
     SAMPLES_MISSING = "samples_missing"
     SAMPLE_GAP = "sample_gap"
     MIG_SHARED = "mig_shared"
+    MODULE_COUNTER = "module_counter"
     RAPL_UNREADABLE = "rapl_unreadable"
     NO_RAPL = "no_rapl"
     COUNTER_WRAP_RISK = "counter_wrap_risk"
@@ -53,6 +54,7 @@ class ReasonCode(StrEnum):
     POWER_LIMIT_CHANGED = "power_limit_changed"
     CLOCKS_CHANGED = "clocks_changed"
     FOREIGN_PROCESS = "foreign_process"
+    PROCESSES_UNKNOWN = "processes_unknown"
     WARMUP_NOT_CONVERGED = "warmup_not_converged"
     TEMPERATURE_UNSTEADY = "temperature_unsteady"
     BASELINE_UNAVAILABLE = "baseline_unavailable"
@@ -73,6 +75,7 @@ _NOTES = frozenset(
         ReasonCode.NO_RAPL,
         # A GPU at its limit does what it was told to; the limit is in the result.
         ReasonCode.POWER_CAPPED,
+        ReasonCode.PROCESSES_UNKNOWN,
         # These speak against marginal_j, which is then null, not against the total.
         ReasonCode.BASELINE_UNAVAILABLE,
         ReasonCode.BASELINE_UNSTEADY,

@@ -14,6 +14,7 @@ from llenergymeasure.domain.energy import (
 )
 from llenergymeasure.domain.experiment import RawProcessResult
 from llenergymeasure.domain.metrics import EnergyMetrics, InferenceMetrics, ratio
+from llenergymeasure.results.conditions import merged_conditions
 from llenergymeasure.results.emissions import summed_emissions
 from llenergymeasure.results.energy_domains import kind
 from llenergymeasure.results.merging import merged_domains, sum_if_all
@@ -46,10 +47,12 @@ def reading_metrics(reading: EnergyReading) -> EnergyMetrics:
         headline=headline,
         uncertainty_j=uncertainty_j,
         uncertainty_reason=uncertainty_reason,
+        relative_uncertainty=_relative(uncertainty_j, totals.total_j),
         reason=None if totals.total_j is not None else _why_no_total(domains, [reading], domains),
         replayed=reading.replayed,
         emissions_kg_co2=reading.emissions_kg_co2,
         emissions_reason=reading.emissions_reason,
+        conditions=reading.conditions,
     )
 
 
@@ -83,6 +86,7 @@ def energy_metrics(
         headline=headline,
         uncertainty_j=uncertainty_j,
         uncertainty_reason=uncertainty_reason,
+        relative_uncertainty=_relative(uncertainty_j, totals.total_j),
         reason=None
         if totals.total_j is not None
         else _why_no_total(merged, [raw.energy for raw in raws], readings),
@@ -92,7 +96,14 @@ def energy_metrics(
         j_per_request=ratio(totals.total_j, inference.requests - inference.failed_requests),
         emissions_kg_co2=emissions,
         emissions_reason=emissions_reason,
+        conditions=merged_conditions(
+            (raw.environment.hostname, seen) for raw in raws for seen in raw.energy.conditions
+        ),
     )
+
+
+def _relative(uncertainty_j: float | None, total_j: float | None) -> float | None:
+    return None if uncertainty_j is None or not total_j else uncertainty_j / total_j
 
 
 def _adding_up(domains: Iterable[DomainReading]) -> list[DomainReading]:

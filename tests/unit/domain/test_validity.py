@@ -35,6 +35,8 @@ EXPECTED = {
     ReasonCode.SAMPLES_MISSING: ValidityStatus.INVALID,
     ReasonCode.SAMPLE_GAP: ValidityStatus.DEGRADED,
     ReasonCode.MIG_SHARED: ValidityStatus.DEGRADED,
+    ReasonCode.MODULE_COUNTER: ValidityStatus.DEGRADED,
+    ReasonCode.PROCESSES_UNKNOWN: ValidityStatus.VALID,
     ReasonCode.DUMMY_WEIGHTS: ValidityStatus.VALID,
     ReasonCode.AMDSMI_UNAVAILABLE: ValidityStatus.VALID,
     ReasonCode.RAPL_UNREADABLE: ValidityStatus.INVALID,

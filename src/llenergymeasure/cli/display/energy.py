@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from llenergymeasure.cli.display.before import idle_powers
+from llenergymeasure.cli.display.conditions import condition_rows
+from llenergymeasure.cli.display.lines import Row
 from llenergymeasure.cli.display.numbers import (
     MISSING,
     joules,
@@ -15,8 +17,6 @@ from llenergymeasure.cli.display.numbers import (
 )
 from llenergymeasure.domain.energy import CrossCheck, DomainReading, EnergyMethod
 from llenergymeasure.domain.metrics import EnergyMetrics
-
-Row = tuple[str, str]
 
 
 def origin(energy: EnergyMetrics) -> str:
@@ -49,6 +49,7 @@ def energy_rows(energy: EnergyMetrics) -> Iterator[Row]:
     yield "  per total token", _per(energy.j_per_total_token, energy)
     yield "  per request", _per(energy.j_per_request, energy)
     yield from _above_idle(energy)
+    yield from condition_rows(energy.conditions)
     yield "Emissions", _emissions(energy)
 
 
@@ -97,7 +98,9 @@ def _method(method: EnergyMethod | None) -> str:
 
 
 def _per(value_j: float | None, energy: EnergyMetrics) -> str:
-    return or_reason(with_origin(joules(value_j), energy), energy.reason)
+    relative = energy.relative_uncertainty
+    half_j = None if value_j is None or relative is None else value_j * relative
+    return or_reason(with_origin(joules_within(value_j, half_j), energy), energy.reason)
 
 
 def _emissions(energy: EnergyMetrics) -> str:

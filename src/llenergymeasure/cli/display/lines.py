@@ -13,6 +13,9 @@ _GLUE = "\x00"
 _AFTER_NUMBER = re.compile(r"(?<=[\d=±]) (?=\S)|(?<=\S) (?=[=±])")
 _COMMAND = re.compile(r"(^|(?<=: )|(?<= {2}))lem [^,;]*$")
 
+Row = tuple[str, str]
+"""A label and what stands beside it."""
+
 
 def wrapped(text: str, width: int, hang: int = 0) -> list[str]:
     """Lines of at most ``width`` columns; a longer word (a path) stays whole.

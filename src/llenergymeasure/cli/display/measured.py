@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from rich.console import Console
 
 from llenergymeasure.cli.display.console import prose_width
-from llenergymeasure.cli.display.energy import Row, energy_rows
+from llenergymeasure.cli.display.energy import energy_rows
+from llenergymeasure.cli.display.lines import Row
 from llenergymeasure.cli.display.numbers import seconds
 from llenergymeasure.cli.display.result import VERDICTS, told_lines, validity_rows
 from llenergymeasure.orchestration.measured_command import MeasuredCommand

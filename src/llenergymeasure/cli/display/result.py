@@ -13,8 +13,8 @@ from rich.text import Text
 
 from llenergymeasure.cli.display.before import warmup_words
 from llenergymeasure.cli.display.console import prose_width
-from llenergymeasure.cli.display.energy import Row, energy_rows, origin
-from llenergymeasure.cli.display.lines import wrapped
+from llenergymeasure.cli.display.energy import energy_rows, origin
+from llenergymeasure.cli.display.lines import Row, wrapped
 from llenergymeasure.cli.display.numbers import (
     MISSING,
     count,

@@ -123,6 +123,11 @@ def _clocks_changed(settings: Mapping[str, list[float]]) -> Reason | None:
 
 
 def _foreign(foreign: Mapping[int, str] | None) -> Reason | None:
+    if foreign is None:
+        return Reason(
+            code=ReasonCode.PROCESSES_UNKNOWN,
+            detail="whether somebody else computed on it cannot be told from here",
+        )
     if not foreign:
         return None
     who = ", ".join(_who(foreign))

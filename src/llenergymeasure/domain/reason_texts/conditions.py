@@ -69,4 +69,18 @@ CONDITIONS = {
         frequency=Frequency.SOMETIMES,
         where="shared servers, notebooks that still hold a GPU",
     ),
+    ReasonCode.PROCESSES_UNKNOWN: ReasonText(
+        title="who else used the GPU cannot be told",
+        meaning="The processes on the GPU cannot be listed, or they have other numbers there than "
+        "here, as in a container without the host's process ids.",
+        harm="Somebody else may have computed on the GPU during the window, and the joules would "
+        "be theirs too.",
+        remedy=(
+            "Make sure that nobody else uses the GPU.",
+            "Or give the container the host's process ids (`docker run --pid=host`).",
+        ),
+        raised_by=("nvml",),
+        frequency=Frequency.COMMON,
+        where="containers",
+    ),
 }

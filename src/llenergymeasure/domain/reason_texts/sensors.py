@@ -152,4 +152,17 @@ SENSORS = {
         frequency=Frequency.SOMETIMES,
         where="clusters that divide A100, H100 and newer",
     ),
+    ReasonCode.MODULE_COUNTER: ReasonText(
+        title="the counter covers the whole module, not the GPU alone",
+        meaning="The GPU is one part of a superchip (GH200, GB200 and relatives), whose counter "
+        "covers the CPU and the memory of the module too.",
+        harm="The joules hold more than the GPU's. Beside those of a plain GPU they look too high.",
+        remedy=(
+            "Compare with runs on the same kind of module only.",
+            "Do not add CPU readings of the same module to them.",
+        ),
+        raised_by=("nvml",),
+        frequency=Frequency.SOMETIMES,
+        where="NVIDIA superchips",
+    ),
 }
