@@ -13,7 +13,7 @@ CONDITIONS = {
         harm="The same work took longer, at another power: the joules belong to a hot or a badly "
         "fed GPU, not to the model.",
         remedy=(
-            "See `energy.conditions` in the raw result: temperature, clocks, share of the time.",
+            "See `energy.conditions` in the result: temperature, clocks, share of the time.",
             "Improve cooling, or leave pauses between runs; then measure again.",
         ),
         raised_by=("nvml",),
@@ -62,7 +62,7 @@ CONDITIONS = {
         harm="Its joules are in the number, and it slowed the run down. A GPU's counter cannot "
         "tell whose work it was.",
         remedy=(
-            "The detail names it; `energy.conditions` in the raw result has all process ids.",
+            "The detail names it; `energy.conditions` in the result has all process ids.",
             "Measure on a GPU of your own.",
         ),
         raised_by=("nvml",),
