@@ -9,6 +9,7 @@ LLEnergyMeasureError            base: message + hint + exit code
 |- RunError                     the input is fine, the run failed (exit 1)
 |  |- BackendError
 |  |- EnergyBackendError
+|  |  `- EnergyDevicesError        (exit 2)
 |  |- HubUnreachableError
 |  |- ChildProcessDiedError
 |  `- StorageError
@@ -74,6 +75,12 @@ class BackendError(RunError):
 
 class EnergyBackendError(RunError):
     """The energy source cannot be set up."""
+
+
+class EnergyDevicesError(EnergyBackendError):
+    """A device that the user names for an energy source is not there: the input is wrong."""
+
+    exit_code = EXIT_INPUT_WRONG
 
 
 class HubUnreachableError(RunError):

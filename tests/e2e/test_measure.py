@@ -128,6 +128,16 @@ def test_gpus_and_interval_reach_the_source(lem: Lem, tmp_path: Path) -> None:
     assert (energy["total_j"], energy["headline"]) == (domains["gpu:1"]["joules"], "measured")
 
 
+def test_a_gpu_that_is_not_there_is_told_before_anything_runs(lem: Lem, tmp_path: Path) -> None:
+    library = stand_in.build(tmp_path)
+    env = {"LD_LIBRARY_PATH": str(library), "NVML_STAND_IN": "high=300"}
+    done = lem("measure", "--gpus", "1", "--", "touch", "ran", **env)
+    assert done.returncode == 125
+    assert "'1' names no GPU" in done.stderr
+    assert "GPUs here: 0 = GPU-000000a0" in done.stderr
+    assert not (lem.folder / "ran").exists()
+
+
 def orphans(marker: str) -> list[psutil.Process]:
     return [
         process

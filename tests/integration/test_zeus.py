@@ -35,15 +35,14 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-BODY = "\n".join(f"{name}.start()" for name in ("both", "own", "wrong"))
-BODY += "\ntime.sleep(2)\n" + "\n".join(f"{name}.stop()" for name in ("both", "own", "wrong"))
+BODY = "\n".join(f"{name}.start()" for name in ("both", "own"))
+BODY += "\ntime.sleep(2)\n" + "\n".join(f"{name}.stop()" for name in ("both", "own"))
 
 
 def test_zeus_measures_and_checks(library: Path) -> None:
     meters = {
         "both": {"backend": "nvml,zeus"},
         "own": {"backend": "zeus", "options": {"devices": [1]}},
-        "wrong": {"backend": "zeus", "options": {"devices": [7]}},
     }
     env = stand_in.environment(library, "high=300;high=200,counter_ms=20")
     found = metering.metered(env, meters, BODY)
@@ -70,10 +69,6 @@ def test_zeus_measures_and_checks(library: Path) -> None:
     assert domain.uncertainty_j is None
     assert domain.origin is not None
     assert domain.origin.startswith("Zeus 0.")
-
-    (missing,) = found["wrong"].reading.domains
-    assert missing.joules is None
-    assert "Zeus cannot be set up: IndexError" in (missing.reason or "")
 
 
 def test_why_zeus_finds_nothing_is_asked_of_nvml(library: Path) -> None:

@@ -23,7 +23,7 @@ CONFIG = {
     "decoder": {"preset": "deterministic"},
     "warmup": {"prompts": 4},
     "baseline": {"enabled": False},
-    "energy": {"backend": "codecarbon"},
+    "energy": {"backend": "nvml"},
     "pytorch": {"batch_size": 4},
 }
 

@@ -67,6 +67,7 @@ class EnergyMeter:
 
         Raises:
             EnergyBackendError: A window of this meter is open already.
+            EnergyDevicesError: A GPU that was named is not there.
         """
         if self._running:
             raise EnergyBackendError(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from llenergymeasure.core.energy_backends.base import EnergyBackend
 from llenergymeasure.core.energy_backends.none import UnavailableEnergyBackend
-from llenergymeasure.exceptions import LLEnergyMeasureError
+from llenergymeasure.exceptions import EnergyDevicesError, LLEnergyMeasureError
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,11 @@ class EnergyPriming:
             self._afterwards()
 
     def ready(self) -> EnergyBackend:
-        """The prepared source, or the null one with the reason; what comes afterwards is done."""
+        """The prepared source, or the null one with the reason; what comes afterwards is done.
+
+        Raises:
+            EnergyDevicesError: A device that the user names is not there.
+        """
         self._thread.join(timeout=self._left_s())
         return self.prepared()
 
@@ -58,6 +62,8 @@ class EnergyPriming:
         """As ``ready``, but what comes afterwards may still be going on."""
         if not self._settled.wait(timeout=self._left_s()):
             return self._unavailable(f"it was not ready after {ENERGY_PREPARE_TIMEOUT_S:.0f} s")
+        if isinstance(self._error, EnergyDevicesError):
+            raise self._error
         if self._error is not None:
             logger.warning("energy source %s failed", self._name, exc_info=self._error)
             return self._unavailable(_words(self._error))
@@ -78,5 +84,6 @@ class EnergyPriming:
 
 
 def _words(error: Exception) -> str:
-    ours = isinstance(error, LLEnergyMeasureError)
-    return str(error) if ours else f"{type(error).__name__}: {error}"
+    if not isinstance(error, LLEnergyMeasureError):
+        return f"{type(error).__name__}: {error}"
+    return f"{error.message} ({error.hint})" if error.hint else error.message

@@ -6,6 +6,7 @@ import time
 import pytest
 from idle_source import IdleSource, VirtualTime
 
+from llenergymeasure.exceptions import EnergyBackendError, EnergyDevicesError
 from llenergymeasure.orchestration import priming as module
 from llenergymeasure.orchestration.priming import EnergyPriming
 
@@ -41,4 +42,30 @@ def test_a_source_that_never_gets_ready_is_told(monkeypatch: pytest.MonkeyPatch)
         assert "not ready" in (domain.reason or "")
     assert time.monotonic() - began < 2 * 0.3, "it is waited for once"
     stuck.set()
+    priming.close()
+
+
+def test_a_device_that_is_not_there_is_the_users_to_correct() -> None:
+    class Wrong(IdleSource):
+        def prepare(self) -> None:
+            raise EnergyDevicesError("no GPU 9", hint="GPUs here: 0")
+
+    priming = EnergyPriming(Wrong(VirtualTime(), {}), "virtual")
+    for get in (priming.prepared, priming.ready):
+        with pytest.raises(EnergyDevicesError, match="no GPU 9") as raised:
+            get()
+        assert raised.value.exit_code == 2
+    priming.close()
+
+
+def test_any_other_failure_is_told_with_its_hint() -> None:
+    class Failing(IdleSource):
+        def prepare(self) -> None:
+            raise EnergyBackendError("GPUs in which order?", hint="name them")
+
+    priming = EnergyPriming(Failing(VirtualTime(), {}), "virtual")
+    energy = priming.ready()
+    energy.start()
+    (domain,) = energy.stop().domains
+    assert domain.reason == "GPUs in which order? (name them)"
     priming.close()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from llenergymeasure.exceptions import EnergyBackendError
+from llenergymeasure.exceptions import EnergyBackendError, EnergyDevicesError
 
 _BEFORE = "ROCR_VISIBLE_DEVICES"
 _AFTER = ("HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
@@ -54,14 +54,14 @@ def named_amd_gpus(gpus: Sequence[KnownAmdGpu], names: Sequence[str]) -> list[in
     """Positions of the GPUs of a config's list: indices, UUIDs or their beginnings, PCI bus ids.
 
     Raises:
-        EnergyBackendError: A name fits none or several.
+        EnergyDevicesError: A name fits none or several.
     """
     chosen: list[int] = []
     for name in names:
         found = _named(name.strip().lower(), list(range(len(gpus))), gpus)
         if found is None:
             known = ", ".join(f"{i} = {gpu.uuid or gpu.bdf}" for i, gpu in enumerate(gpus))
-            raise EnergyBackendError(
+            raise EnergyDevicesError(
                 f"energy.amdsmi.devices: {name!r} names no GPU, or several",
                 hint=f"GPUs here: {known or 'none'}",
             )

@@ -48,7 +48,11 @@ class CompositeBackend:
         self._starting: list[Part] = []
 
     def prepare(self) -> None:
-        """Set up every source and settle who reads what; one that fails does not fail the rest."""
+        """Set up every source and settle who reads what; one that fails does not fail the rest.
+
+        Raises:
+            EnergyDevicesError: A device that the user names for a source is not there.
+        """
         claims = [part.prepare() for part in self._parts]
         self._ownership = settle(claims, self._leniency)
         # To the millisecond: sources that are equally quick keep their order.

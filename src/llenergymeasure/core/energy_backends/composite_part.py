@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from llenergymeasure.core.energy_backends.base import EnergyBackend
 from llenergymeasure.core.energy_backends.ownership import Claim
 from llenergymeasure.domain.energy import DomainReading, EnergyReading, EnergyScope, domain_kind
-from llenergymeasure.exceptions import LLEnergyMeasureError
+from llenergymeasure.exceptions import EnergyDevicesError, LLEnergyMeasureError
 
 logger = logging.getLogger(__name__)
 
@@ -45,10 +45,15 @@ class Part:
 
         ``start_ns`` is then how long it took to open that window. A source that fails in any of
         this is not asked again.
+
+        Raises:
+            EnergyDevicesError: A device that the user names for it is not there.
         """
         self._seen, self._failure_for_good = (), None
         try:
             self.backend.prepare()
+        except EnergyDevicesError:
+            raise
         except Exception as error:  # noqa: BLE001 - told with every reading
             self._failure_for_good = self._told("cannot be set up", error)
         begin_ns = time.monotonic_ns()

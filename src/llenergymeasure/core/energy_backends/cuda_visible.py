@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from llenergymeasure.exceptions import EnergyBackendError
+from llenergymeasure.exceptions import EnergyBackendError, EnergyDevicesError
 
 _ORDER = "CUDA_DEVICE_ORDER"
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -63,14 +63,14 @@ def named_gpus(
     """The GPUs of a config's list: NVML indices, UUIDs or their beginnings, PCI bus ids.
 
     Raises:
-        EnergyBackendError: A name fits none or several.
+        EnergyDevicesError: A name fits none or several.
     """
     chosen: dict[int, Chosen] = {}
     for name in names:
         found = _named(name, gpus, parent_of) or _by_pci_id(name, gpus)
         if found is None:
             known = ", ".join(f"{i} = {gpu.uuid}" for i, gpu in enumerate(gpus)) or "none"
-            raise EnergyBackendError(
+            raise EnergyDevicesError(
                 f"energy.nvml.devices: {name!r} names no GPU, or several",
                 hint=f"GPUs here: {known}",
             )

@@ -29,7 +29,7 @@ from llenergymeasure.domain.energy import (
     MeasurementWindow,
 )
 from llenergymeasure.domain.validity import Reason, ReasonCode
-from llenergymeasure.exceptions import EnergyBackendError
+from llenergymeasure.exceptions import EnergyBackendError, EnergyDevicesError
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +73,8 @@ class ZeusBackend:
         """Make the monitor.
 
         Raises:
-            EnergyBackendError: Zeus does not work here, or has no GPU of an index that was named.
+            EnergyBackendError: Zeus does not work here.
+            EnergyDevicesError: It has no GPU of an index that was named.
         """
         self.close()
         try:
@@ -81,12 +82,18 @@ class ZeusBackend:
             with _quietly():
                 self._monitor = _new_monitor(self._options.devices)
             self._gpus = _gpus_of(self._monitor)
+        except IndexError as error:
+            self.close()
+            raise EnergyDevicesError(
+                f"energy.zeus.devices: Zeus has no GPU of one of these indices: "
+                f"{', '.join(map(str, self._options.devices or ()))}",
+                hint="they are Zeus' own, from 0, among those that CUDA_VISIBLE_DEVICES shows",
+            ) from error
         except Exception as error:
             self.close()
             raise EnergyBackendError(
                 f"Zeus cannot be set up: {_words(error)}",
-                hint="it reads CUDA_VISIBLE_DEVICES with indices only; energy.zeus.devices are "
-                "its own indices, from 0",
+                hint="it reads CUDA_VISIBLE_DEVICES with indices only",
             ) from error
         if not self._gpus:
             self._absent = _no_gpu()

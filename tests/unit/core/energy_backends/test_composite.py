@@ -17,7 +17,7 @@ from llenergymeasure.core.energy_backends.ownership import Leniency
 from llenergymeasure.domain.conditions import DeviceConditions
 from llenergymeasure.domain.energy import DomainReading, EnergyReading, EnergyScope, total_energy
 from llenergymeasure.domain.validity import ReasonCode, ValidityStatus, judge
-from llenergymeasure.exceptions import EnergyBackendError
+from llenergymeasure.exceptions import EnergyBackendError, EnergyDevicesError
 
 _spec = importlib.util.spec_from_file_location(
     "scripted_sources", Path(__file__).with_name("scripted.py")
@@ -181,6 +181,13 @@ def test_nobody_else_has_what_failed_so_it_is_missing_also_in_auto() -> None:
     failing = {"prepare": EnergyBackendError("GPUs in which order?")}
     reading = read(nvml(fails=failing), rapl(), estimate())
     assert total_energy(reading.domains).missing == ("gpu",)
+
+
+def test_a_device_that_the_user_names_and_is_not_there_is_an_error() -> None:
+    wrong = nvml(fails={"prepare": EnergyDevicesError("no GPU 9")})
+    for leniency in (AUTO, LIST):
+        with pytest.raises(EnergyDevicesError, match="no GPU 9"):
+            read(wrong, estimate(), leniency=leniency)
 
 
 def test_a_plug_in_that_breaks_is_told_and_does_not_break_the_others() -> None:

@@ -13,7 +13,7 @@ from llenergymeasure.core.energy_backends.nvml_devices import NvmlMissingError
 from llenergymeasure.core.energy_backends.zeus import ZeusBackend
 from llenergymeasure.domain.energy import EnergyMethod, EnergyReading
 from llenergymeasure.domain.validity import ReasonCode
-from llenergymeasure.exceptions import EnergyBackendError
+from llenergymeasure.exceptions import EnergyBackendError, EnergyDevicesError
 
 pytest.importorskip("zeus", reason="zeus is not installed: pip install zeus")
 
@@ -145,6 +145,14 @@ def test_what_zeus_cannot_do_here_is_told(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(EnergyBackendError, match="Zeus cannot be set up: ValueError") as raised:
         ZeusBackend(ZeusConfig()).prepare()
     assert "CUDA_VISIBLE_DEVICES" in (raised.value.hint or "")
+
+
+def test_a_gpu_that_zeus_does_not_have_is_the_users_mistake(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(zeus, "_new_monitor", lambda devices: [][devices[0]])
+    with pytest.raises(EnergyDevicesError, match=r"energy\.zeus\.devices: .* indices: 7"):
+        ZeusBackend(ZeusConfig(devices=(7,))).prepare()
 
 
 class NvmlThat:
