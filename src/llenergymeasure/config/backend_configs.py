@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from llenergymeasure.config.backend_spec import (
     BackendOptions,
@@ -17,6 +17,14 @@ _INFERENCE = "llenergymeasure.core.inference_backends"
 _ENERGY = "llenergymeasure.core.energy_backends"
 _REINSTALL = "reinstall with: pip install --force-reinstall llenergymeasure"
 
+
+def _named(value: object) -> object:
+    """An index is a name too: ``devices: [0, 1]``."""
+    is_index = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if is_index else value
+
+
+GpuName = Annotated[str, BeforeValidator(_named, json_schema_input_type=str | int)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -101,7 +109,7 @@ class CodeCarbonConfig(BackendOptions):
 class NvmlConfig(BackendOptions):
     """Options of the NVML source."""
 
-    devices: tuple[str, ...] | None = Field(
+    devices: tuple[GpuName, ...] | None = Field(
         None,
         min_length=1,
         strict=False,
@@ -176,7 +184,7 @@ class ZeusConfig(BackendOptions):
 class AmdSmiConfig(BackendOptions):
     """Options of the AMD SMI source."""
 
-    devices: tuple[str, ...] | None = Field(
+    devices: tuple[GpuName, ...] | None = Field(
         None,
         min_length=1,
         strict=False,

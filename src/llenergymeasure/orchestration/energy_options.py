@@ -75,8 +75,13 @@ def _wrong_section(name: str, section: object, known: Sequence[str]) -> str | No
 def _takes_names(spec: EnergyBackendSpec) -> bool:
     """Whether it takes GPUs by index, UUID or bus id, and not only by an index of its own."""
     field = spec.options.model_fields.get(_DEVICES)
-    members = typing.get_args(field.annotation) if field is not None else ()
-    return any(str in typing.get_args(member) for member in members)
+    return field is not None and str in _within(field.annotation)
+
+
+def _within(annotation: Any) -> set[Any]:
+    """All types that an annotation is made of."""
+    parts = typing.get_args(annotation)
+    return {annotation} if not parts else set().union(*map(_within, parts))
 
 
 def _tell(

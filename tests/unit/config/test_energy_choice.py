@@ -113,6 +113,15 @@ def test_auto_takes_the_options_of_each_source_that_it_may_choose() -> None:
     assert found.options_of("estimate").model_dump()["cpu_tdp_w"] == 90
 
 
+@pytest.mark.parametrize("backend", ["nvml", "amdsmi"])
+def test_gpus_are_named_by_text_or_index(backend: str) -> None:
+    section = {backend: {"devices": [0, "1", "GPU-a"]}}
+    found = energy(backend=backend, **section).energy.options_of(backend).model_dump()
+    assert found["devices"] == ("0", "1", "GPU-a")
+    with pytest.raises(InvalidConfigError, match=r"devices\[0\]: found true, must be text"):
+        energy(backend=backend, **{backend: {"devices": [True]}})
+
+
 @given(st.lists(st.sampled_from(["nvml", "rapl", "a-b", "x_1"]), min_size=1, unique=True))
 def test_words_of_a_choice_read_back_as_the_choice(names: list[str]) -> None:
     assert names_of(worded(names)) == tuple(names)
