@@ -13,14 +13,13 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib import metadata
 from textwrap import shorten
 from typing import Any
 
 from llenergymeasure.config.backend_configs import ZeusConfig
 from llenergymeasure.core.energy_backends.clock import MonotonicClock, WindowTimer
-from llenergymeasure.core.energy_backends.nvml_devices import Nvml, NvmlMissingError
+from llenergymeasure.core.energy_backends.zeus_gpus import ZeusGpu, gpus_of, no_gpu
 from llenergymeasure.domain.energy import (
     DomainReading,
     EnergyMethod,
@@ -32,23 +31,6 @@ from llenergymeasure.domain.validity import Reason, ReasonCode
 from llenergymeasure.exceptions import EnergyBackendError, EnergyDevicesError
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Gpu:
-    """One GPU of Zeus'.
-
-    Attributes:
-        zeus_index: Among those that Zeus sees.
-        name: As the NVML source calls it.
-        uuid: None where the driver does not tell.
-        method: How Zeus reads it.
-    """
-
-    zeus_index: int
-    name: str
-    uuid: str | None
-    method: EnergyMethod
 
 
 class ZeusBackend:
@@ -64,7 +46,7 @@ class ZeusBackend:
         self._timer = WindowTimer(clock)
         self._version = ""
         self._monitor: Any = None
-        self._gpus: list[_Gpu] = []
+        self._gpus: list[ZeusGpu] = []
         self._absent: DomainReading | None = None
         self._windows = 0
         self._start_failure: str | None = None
@@ -81,22 +63,21 @@ class ZeusBackend:
             self._version = metadata.version("zeus")
             with _quietly():
                 self._monitor = _new_monitor(self._options.devices)
-            self._gpus = _gpus_of(self._monitor)
-        except IndexError as error:
-            self.close()
-            raise EnergyDevicesError(
-                f"energy.zeus.devices: Zeus has no GPU of one of these indices: "
-                f"{', '.join(map(str, self._options.devices or ()))}",
-                hint="they are Zeus' own, from 0, among those that CUDA_VISIBLE_DEVICES shows",
-            ) from error
+            self._gpus = gpus_of(self._monitor)
         except Exception as error:
             self.close()
+            if isinstance(error, IndexError) and self._options.devices is not None:
+                asked = ", ".join(map(str, self._options.devices))
+                raise EnergyDevicesError(
+                    f"energy.zeus.devices: Zeus has no GPU of one of these indices: {asked}",
+                    hint="they are Zeus' own, from 0, among those that CUDA_VISIBLE_DEVICES shows",
+                ) from error
             raise EnergyBackendError(
                 f"Zeus cannot be set up: {_words(error)}",
                 hint="it reads CUDA_VISIBLE_DEVICES with indices only",
             ) from error
         if not self._gpus:
-            self._absent = _no_gpu()
+            self._absent = no_gpu()
 
     def start(self) -> None:
         """Begin a window of Zeus'.
@@ -161,7 +142,7 @@ class ZeusBackend:
             return {}, f"Zeus failed to stop: {_words(error)}"
 
     def _reading(
-        self, gpu: _Gpu, joules: dict[int, float], failure: str | None, window: MeasurementWindow
+        self, gpu: ZeusGpu, joules: dict[int, float], failure: str | None, window: MeasurementWindow
     ) -> DomainReading:
         value = joules.get(gpu.zeus_index)
         fault = None if failure is None else Reason(code=ReasonCode.SAMPLES_MISSING, detail=failure)
@@ -186,67 +167,6 @@ def _new_monitor(devices: tuple[int, ...] | None) -> Any:
 
     # Its own reading of the CPU would need root, and fails in windows where a counter wraps.
     return ZeusMonitor(gpu_indices=None if devices is None else list(devices), cpu_indices=[])
-
-
-def _gpus_of(monitor: Any) -> list[_Gpu]:
-    polling = getattr(monitor, "power_monitor", None)
-    polled = set(polling.gpu_indices) if polling is not None else set()
-    seen = monitor.gpus.gpus
-    uuids = _uuids()
-    found = []
-    for index in monitor.gpu_indices:
-        place = seen[index].gpu_index
-        method = EnergyMethod.INTEGRATED if index in polled else EnergyMethod.COUNTER
-        found.append(_Gpu(index, f"gpu:{place}", uuids.get(place), method))
-    return found
-
-
-def _uuids() -> dict[int, str]:
-    """UUIDs of the GPUs by NVML's index; empty without NVML (AMD)."""
-    try:
-        nvml = Nvml()
-    except NvmlMissingError:
-        return {}
-    try:
-        return {gpu.index: gpu.uuid for gpu in nvml.devices(None, env={}) if gpu.uuid}
-    except NvmlMissingError:
-        return {}
-    finally:
-        nvml.close()
-
-
-def _no_gpu() -> DomainReading:
-    """Zeus says nothing of why it finds none, so NVML is asked whether there should be some."""
-    expected, finding = _why_no_gpu()
-    return DomainReading(
-        name="gpu",
-        scope=EnergyScope.DEVICE,
-        method=None,
-        joules=None,
-        expected=expected,
-        reason=finding.detail,
-        findings=(finding,),
-        source="zeus",
-    )
-
-
-def _why_no_gpu() -> tuple[bool, Reason]:
-    """Whether there should be one, and what is wrong."""
-    try:
-        nvml = Nvml()
-    except NvmlMissingError as error:
-        detail = f"Zeus finds no GPU: {error}"
-        return error.broken, Reason(code=ReasonCode.NVML_UNAVAILABLE, detail=detail)
-    try:
-        visible = bool(nvml.devices(None))
-        detail = "Zeus finds no GPU that this process may use"
-        if visible:
-            detail = "Zeus does not find the GPUs that NVML shows"
-    except (NvmlMissingError, EnergyBackendError) as error:
-        visible, detail = True, f"Zeus finds no GPU: {error}"
-    finally:
-        nvml.close()
-    return visible, Reason(code=ReasonCode.NO_GPU, detail=detail)
 
 
 def _what_is_wrong(joules: float | None) -> Reason | None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from llenergymeasure.config.backend_configs import ZeusConfig
-from llenergymeasure.core.energy_backends import zeus
+from llenergymeasure.core.energy_backends import zeus, zeus_gpus
 from llenergymeasure.core.energy_backends.conformance import run_energy_conformance
 from llenergymeasure.core.energy_backends.nvml_devices import NvmlMissingError
 from llenergymeasure.core.energy_backends.zeus import ZeusBackend
@@ -60,7 +60,7 @@ class Monitor:
 
 def backend(monkeypatch: pytest.MonkeyPatch, monitor: Monitor) -> ZeusBackend:
     monkeypatch.setattr(zeus, "_new_monitor", lambda devices: monitor)
-    monkeypatch.setattr(zeus, "_uuids", lambda: {10: "GPU-a"})
+    monkeypatch.setattr(zeus_gpus, "_uuids", lambda: {10: "GPU-a"})
     return ZeusBackend(ZeusConfig())
 
 
@@ -188,7 +188,7 @@ def test_whether_there_should_be_a_gpu_is_asked_of_nvml(
             raise nvml
         return nvml
 
-    monkeypatch.setattr(zeus, "Nvml", open_nvml)
+    monkeypatch.setattr(zeus_gpus, "Nvml", open_nvml)
     (domain,) = read(monkeypatch, Monitor({})).domains
     assert (domain.name, domain.joules, domain.expected) == ("gpu", None, expected)
     assert [finding.code for finding in domain.findings] == [code]
