@@ -136,7 +136,7 @@ class RaplConfig(BackendOptions):
     )
     interval_ms: float = Field(
         100.0,
-        ge=5,
+        ge=1,
         le=60_000,
         allow_inf_nan=False,
         description="Milliseconds between two readings within the window; fewer where a counter "
@@ -163,7 +163,7 @@ class EstimateConfig(BackendOptions):
     )
     interval_ms: float = Field(
         1000.0,
-        ge=10,
+        ge=1,
         le=60_000,
         allow_inf_nan=False,
         description="Milliseconds between two looks at the process tree.",
