@@ -139,7 +139,8 @@ def _watch(tracks: Sequence[DeviceTrack], timing: Timing, on: Callable[[_Watch],
 def _heard(track: DeviceTrack) -> bool:
     if track.lost is not None or not track.sensor.has_counter:
         return True
-    return track.observed_rhythm().counter is not None
+    stands_still = len(track.seen) >= _LOOKS and not track.steps_since(0)
+    return stands_still or track.observed_rhythm().counter is not None
 
 
 def _stepped(track: DeviceTrack, since_ns: int) -> bool:
