@@ -10,6 +10,7 @@ leads is ours. A daemon that left both is not recognised.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
@@ -71,7 +72,7 @@ class ProcessTree:
         return known
 
     def _descends(self, process: psutil.Process) -> bool:
-        return process.pid == self._root or self._root in (p.pid for p in process.parents())
+        return self._root in (one.pid for one in _line(process))
 
     def _led_by_ours(self, pid: int) -> bool:
         try:
@@ -81,8 +82,18 @@ class ProcessTree:
             return False
 
 
+def _line(process: psutil.Process) -> list[psutil.Process]:
+    """A process and its ancestors, up to the first of which another user may not know more."""
+    line = [process]
+    # /proc with hidepid=1 shows that they are there, and no more. What is ours can be read.
+    with contextlib.suppress(psutil.AccessDenied):
+        while (parent := line[-1].parent()) is not None:
+            line.append(parent)
+    return line
+
+
 def _root_and_above(me: psutil.Process, env: Mapping[str, str]) -> tuple[int, int | None]:
-    chain = [me, *me.parents()]
+    chain = _line(me)
     for child, parent in pairwise(chain):
         if str(parent.pid) == env.get(PARENT_PID_ENV):
             return child.pid, parent.pid

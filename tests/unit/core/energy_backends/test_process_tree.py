@@ -172,3 +172,22 @@ def wait_until(condition: object, seconds: float = 10.0) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_others_that_may_not_be_looked_at_are_foreign(
+    started: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """/proc with hidepid=1: other users' processes are there, and tell nothing of themselves."""
+    parent_of = psutil.Process.parent
+
+    def parent(process: psutil.Process) -> psutil.Process | None:
+        if process.pid == os.getppid():
+            raise psutil.AccessDenied(process.pid)
+        return parent_of(process)
+
+    monkeypatch.setattr(psutil.Process, "parent", parent)
+    tree = ProcessTree(no_env())
+    child = shell(started, f"echo $$; {LONG}; true")
+    assert tree.foreign([os.getpid(), told_pid(child, started)]) == {}
+    assert list(tree.foreign([os.getppid()])) == [os.getppid()]
+    close(child)
