@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,12 @@ from llenergymeasure.exceptions import ConfigurationError, SchemaVersionError, S
 
 JsonObject = dict[str, Any]
 Migrations = Mapping[int, Callable[[JsonObject], JsonObject]]
+
+_DESCRIPTORS = re.compile(r"/proc/[^/]+(/task/[^/]+)?/fd")
+_MOST_LINKS = 40
+
+_RESULTS_HINT = "choose another folder with --results-dir or free space on this one"
+_OUTPUT_HINT = "name another file with --output, or free space on this disk"
 
 
 def check_folder(folder: Path, hint: str) -> None:
@@ -52,6 +59,43 @@ def write_bytes(path: Path, data: bytes) -> None:
     """
     with _storage_errors(path), _temporary(path, data) as temporary:
         temporary.replace(path)
+
+
+def write_output(path: Path, data: bytes) -> None:
+    """Write to a file that a user named: as ``write_bytes``, but in place of no link or device.
+
+    A link is followed, an existing file keeps its mode, and into a device, a pipe or an open
+    descriptor (``/dev/null``, ``/dev/stdout``) the data are poured.
+
+    Raises:
+        StorageError: The file cannot be written there.
+    """
+    with _storage_errors(path, _OUTPUT_HINT):
+        mode = path.stat().st_mode if path.exists() else None
+        if _is_descriptor(path) or (mode is not None and not stat.S_ISREG(mode)):
+            _pour(path, data)
+            return
+        target = Path(os.path.realpath(path))
+        with _temporary(target, data, mode) as temporary:
+            temporary.replace(target)
+
+
+def _is_descriptor(path: Path) -> bool:
+    """Whether it leads to a file that is open already, as ``/dev/stdout`` does."""
+    for _ in range(_MOST_LINKS):
+        if _DESCRIPTORS.fullmatch(os.path.realpath(path.parent)):
+            return True
+        if not path.is_symlink():
+            break
+        path = path.parent / path.readlink()
+    return False
+
+
+def _pour(path: Path, data: bytes) -> None:
+    # Appending: what is open already may be a file that others write to as well.
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(data)
 
 
 def create_text(path: Path, text: str) -> None:
@@ -159,19 +203,25 @@ def _place_new(temporary: Path, path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _storage_errors(path: Path) -> Iterator[None]:
+def _storage_errors(path: Path, hint: str = _RESULTS_HINT) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise StorageError(
             f"cannot write {path}: {error.strerror or error}",
-            hint="choose another folder with --results-dir or free space on this one",
+            hint=hint,
         ) from error
 
 
 @contextlib.contextmanager
-def _temporary(path: Path, data: bytes) -> Iterator[Path]:
-    """A synced file beside ``path``; gone afterwards unless renamed. Then syncs the folder."""
+def _temporary(path: Path, data: bytes, mode: int | None = None) -> Iterator[Path]:
+    """A synced file beside ``path``; gone afterwards unless renamed. Then syncs the folder.
+
+    Args:
+        path: What it is to become.
+        data: What it holds.
+        mode: Who may do what with it; None is what a new file of this user's would have.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     temporary = Path(name)
@@ -181,7 +231,7 @@ def _temporary(path: Path, data: bytes) -> Iterator[Path]:
             file.flush()
             os.fsync(file.fileno())
         # mkstemp makes files that only their owner can read; results are meant to be shared.
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(0o666 & ~_umask() if mode is None else stat.S_IMODE(mode))
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)

@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from llenergymeasure.durable import check_folder, create_text, read_json, write_bytes, write_text
+from llenergymeasure.durable import (
+    check_folder,
+    create_text,
+    read_json,
+    write_bytes,
+    write_output,
+    write_text,
+)
 from llenergymeasure.exceptions import ConfigurationError, SchemaVersionError, StorageError
 
 
@@ -160,3 +167,43 @@ def test_a_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
     for name in ("x" * 300, "a\0b"):
         with pytest.raises(StorageError, match="cannot write in"):
             check_folder(tmp_path / name, "hint")
+
+
+def test_an_output_goes_through_a_link_and_keeps_its_mode(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    file, link = tmp_path / "there" / "x", tmp_path / "link"
+    link.symlink_to(file)
+    write_output(link, b"first")
+    assert (link.is_symlink(), file.read_bytes()) == (True, b"first")
+    file.chmod(0o600)
+    write_output(link, b"second")
+    assert (file.read_bytes(), stat.S_IMODE(file.stat().st_mode)) == (b"second", 0o600)
+    assert left_overs(tmp_path) + left_overs(file.parent) == []
+
+
+def test_an_output_never_takes_the_place_of_what_is_no_file(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_output(pipe, b"poured")
+        assert os.read(reader, 100) == b"poured"
+    finally:
+        os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+@pytest.mark.parametrize("form", ["/dev/fd/{}", "/proc/self/fd/{}"])
+def test_an_output_is_added_to_a_file_that_is_open_already(tmp_path: Path, form: str) -> None:
+    with (tmp_path / "x").open("wb", buffering=0) as file:
+        file.write(b"command's\n")
+        write_output(Path(form.format(file.fileno())), b"ours")
+        assert (tmp_path / "x").stat().st_ino == os.fstat(file.fileno()).st_ino
+    assert (tmp_path / "x").read_bytes() == b"command's\nours"
+
+
+def test_a_full_device_is_an_error_that_names_the_option() -> None:
+    with pytest.raises(StorageError) as caught:
+        write_output(Path("/dev/full"), b"x")
+    assert "/dev/full" in caught.value.message
+    assert "--output" in str(caught.value.hint)

@@ -45,9 +45,9 @@ def new(file: Path, preset: str | None, model: str) -> None:
     options = current()
     text = new_config(file.stem, model, preset)
     may_replace(file, options)
-    from llenergymeasure.durable import write_text
+    from llenergymeasure.durable import write_output
 
-    write_text(file, text)
+    write_output(file, text.encode())
     if options.json:
         write_json({"written": str(file)})
     if not options.quiet:
@@ -71,9 +71,9 @@ def schema(backend: str, energy: str, output: Path | None) -> None:
         return
     import json
 
-    from llenergymeasure.durable import write_text
+    from llenergymeasure.durable import write_output
 
-    write_text(output, json.dumps(document, indent=2) + "\n")
+    write_output(output, (json.dumps(document, indent=2) + "\n").encode())
     if current().json:
         write_json({"written": str(output)})
     if not current().quiet:

@@ -46,7 +46,7 @@ def export(
     """
     from llenergymeasure.cli.questions import may_replace
     from llenergymeasure.config.runtime_env import state_dir
-    from llenergymeasure.durable import write_bytes
+    from llenergymeasure.durable import write_output
     from llenergymeasure.orchestration.inventory import Places, find_experiment, list_experiments
     from llenergymeasure.orchestration.selection import export_rows, selected
     from llenergymeasure.results.exporters import exported
@@ -63,7 +63,7 @@ def export(
         write_table(content)
         return
     may_replace(output, options)
-    write_bytes(output, content)
+    write_output(output, content)
     if options.json:
         write_json({"written": str(output), "rows": len(rows)})
     if not options.quiet:

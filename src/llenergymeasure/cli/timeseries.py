@@ -53,7 +53,7 @@ def timeseries(
     from llenergymeasure.cli.display.timeseries import show_summaries
     from llenergymeasure.cli.questions import may_replace
     from llenergymeasure.config.runtime_env import state_dir
-    from llenergymeasure.durable import write_bytes
+    from llenergymeasure.durable import write_output
     from llenergymeasure.orchestration.inventory import Places, find_experiment
     from llenergymeasure.orchestration.timeseries import Choice, as_file, chosen_tracks, summaries
 
@@ -70,7 +70,7 @@ def timeseries(
         write_table(content)
         return
     may_replace(output, options)
-    write_bytes(output, content)
+    write_output(output, content)
     samples = sum(len(track.series.values) for track in tracks)
     if options.json:
         write_json({"written": str(output), "series": len(tracks), "samples": samples})
