@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from llenergymeasure.cli.root import lem
 
     args = list(sys.argv[1:] if argv is None else argv)
-    _never_fail_to_encode()
+    _never_fail_to_print()
     try:
         _read_dotenv()
         # Without standalone mode click returns the code of ctx.exit, and None otherwise.
@@ -55,7 +55,13 @@ def _read_dotenv() -> None:
             ) from error
 
 
-def _never_fail_to_encode() -> None:
+def _never_fail_to_print() -> None:
+    import os
+
+    # Python has None for a stream that was closed to it (``lem ... >&-``).
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
     # A terminal that cannot show a character gets a "?" instead of a traceback.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

@@ -81,7 +81,9 @@ def _code(error: BaseException) -> int:
     if isinstance(error, click.UsageError) and error.ctx and error.ctx.command.name == "measure":
         # 2 could be the measured command's own.
         return EXIT_OWN_FAILURE
-    return EXIT_INPUT_WRONG if isinstance(error, click.ClickException) else EXIT_RUN_FAILED
+    if isinstance(error, click.ClickException):
+        return EXIT_INPUT_WRONG
+    return int(getattr(error, "exit_code", EXIT_RUN_FAILED))
 
 
 def _is_bug(error: BaseException) -> bool:

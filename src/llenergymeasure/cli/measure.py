@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -25,7 +26,23 @@ class Milliseconds(click.FloatRange):
         super().__init__(min=0, min_open=True)
 
 
-@click.command(context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
+class _Measure(click.Command):
+    """Ends with 125 whatever fails on our side: another code could be the measured command's."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            error.exit_code = EXIT_OWN_FAILURE  # type: ignore[attr-defined]
+            raise
+
+
+@click.command(
+    cls=_Measure,
+    context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False},
+)
 @click.option(
     "--backend",
     metavar="NAME[,NAME]...",
@@ -93,11 +110,12 @@ def measure(
         if error.hint:
             click.echo(f"Hint: {error.hint}", err=True)
         context.exit(EXIT_OWN_FAILURE)
-    if output is not None:
-        _write(output, measured)
+    written = output is None or _write(output, measured)
     if not current().quiet:
-        _show(measured)
-    context.exit(measured.exit_code)
+        # Whoever read the table may have gone, on which Rich exits; the command's code stays.
+        with contextlib.suppress(BrokenPipeError, SystemExit):
+            _show(measured)
+    context.exit(measured.exit_code if written else EXIT_OWN_FAILURE)
 
 
 def _writable(output: Path) -> bool:
@@ -105,15 +123,17 @@ def _writable(output: Path) -> bool:
     return not output.is_dir() and target.exists() and os.access(target, os.W_OK)
 
 
-def _write(output: Path, measured: MeasuredCommand) -> None:
-    from llenergymeasure.durable import write_text
+def _write(output: Path, measured: MeasuredCommand) -> bool:
+    """Whether that went well: what was measured is shown all the same."""
+    from llenergymeasure.durable import write_output
     from llenergymeasure.exceptions import StorageError
 
     try:
-        write_text(output, json.dumps(measured.as_data(), indent=2) + "\n")
+        write_output(output, (json.dumps(measured.as_data(), indent=2) + "\n").encode())
     except StorageError as error:
         click.echo(f"lem measure: {error.message}", err=True)
-        click.get_current_context().exit(EXIT_OWN_FAILURE)
+        return False
+    return True
 
 
 def _show(measured: MeasuredCommand) -> None:

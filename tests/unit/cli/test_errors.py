@@ -127,3 +127,16 @@ def test_an_exception_in_a_command_reaches_the_handler(
     assert cli.main(["results", "list"]) == 1
     assert "the disk is on fire" in capsys.readouterr().err
     assert os.environ["XDG_STATE_HOME"]
+
+
+def test_a_bug_of_lem_measure_is_not_taken_for_the_commands_failure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from llenergymeasure.orchestration import measured_command
+
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr(measured_command, "measure_command", broken)
+    assert cli.main(["measure", "--", "true"]) == 125
+    assert "this is a bug in lem: ZeroDivisionError: oh" in capsys.readouterr().err
