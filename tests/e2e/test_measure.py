@@ -183,3 +183,64 @@ def test_ctrl_c_in_a_terminal(lem: Lem) -> None:
         os.close(terminal)
     assert json.loads((lem.folder / "m.json").read_text())["exit_code"] == 130
     wait_for(lambda: not orphans("60.77"), seconds=5)
+
+
+def test_what_a_shell_made_deaf_to_ctrl_c_is_no_orphan_either(lem: Lem) -> None:
+    process = lem.start("measure", *NONE, "--", "sh", "-c", "sleep 60.78 & wait")
+    wait_for(lambda: orphans("60.78"))
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
+    wait_for(lambda: not orphans("60.78"), seconds=5)
+
+
+def test_a_file_that_cannot_be_written_costs_nothing_else(lem: Lem) -> None:
+    done = lem("measure", *NONE, "-o", "/dev/full", "--", "echo", "out")
+    assert (done.returncode, done.stdout) == (125, "out\n")
+    assert "cannot write /dev/full" in done.stderr
+    assert "Exit code" in done.stderr
+    assert Path("/dev/full").is_char_device()
+
+
+@pytest.mark.parametrize("redirected", ["2>&1 | true", "3>&1 >&-", "2>&-", "<&- >&- 2>&-"])
+def test_the_exit_code_survives_whoever_does_not_listen(lem: Lem, redirected: str) -> None:
+    script = f"{lem.command} measure --backend none -- sh -c 'exit 3' {redirected}; "
+    script += "exit ${PIPESTATUS[0]}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 3, done.stderr
+    assert "bug" not in done.stderr
+
+
+def on_a_terminal(script: str, keys: list[tuple[bytes, float]], folder: Path) -> int:
+    """The exit code of an interactive shell's script in a terminal of its own."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(folder)
+        os.execvp("bash", ["bash", "--norc", "-i"])
+    os.write(terminal, f"{script}\n".encode())
+    for key, seconds in keys:
+        time.sleep(seconds)
+        os.write(terminal, key)
+
+    def ended() -> tuple[int] | None:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        return (os.waitstatus_to_exitcode(status),) if done else None
+
+    try:
+        code: tuple[int] = wait_for(ended, seconds=15)
+        return code[0]
+    finally:
+        os.close(terminal)
+
+
+def test_ctrl_z_and_fg(lem: Lem) -> None:
+    # Stopped for longer than one wait for a signal takes.
+    command = f"{lem.command} measure {' '.join(NONE)} -- sh -c 'touch on; sleep 3; exit 4'"
+    keys = [(b"\x1a", 2.0), (b"fg\n", 1.0), (b"exit $?\n", 3.0)]
+    assert on_a_terminal(f"echo in | {command}", keys, lem.folder) == 4
+    assert (lem.folder / "on").exists()
+
+
+def test_the_terminal_can_be_read_though_stdin_is_a_pipe(lem: Lem) -> None:
+    command = f"{lem.command} measure {' '.join(NONE)} -- sh -c 'read x </dev/tty; exit $x'"
+    assert on_a_terminal(f"echo in | {command}; exit $?", [(b"5\n", 2.0)], lem.folder) == 5

@@ -1,8 +1,8 @@
 """Running any command and measuring exactly its lifetime.
 
 The command keeps its stdin, stdout and stderr, and its signals. On a terminal it shares our
-process group, so the terminal itself signals it; elsewhere it leads a group of its own, so that a
-signal to us reaches all that it started.
+process group, so the terminal itself signals it and lets it read; elsewhere it leads a group of its
+own, so that a signal to us reaches all that it started.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def _signals_held() -> Iterator[set[signal.Signals]]:
 
 
 def _run(command: Sequence[str], mask: set[signal.Signals]) -> int:
-    own_group = not os.isatty(sys.stdin.fileno()) if _has_stdin() else True
+    own_group = not (_reads_a_terminal() or _in_the_foreground())
     group: dict[str, Any] = {"setpgroup": 0} if own_group else {}
     try:
         pid = os.posix_spawnp(
@@ -155,22 +155,53 @@ def _run(command: Sequence[str], mask: set[signal.Signals]) -> int:
     return _wait(pid, own_group=own_group)
 
 
-def _has_stdin() -> bool:
+def _reads_a_terminal() -> bool:
     try:
-        return sys.stdin is not None and sys.stdin.fileno() >= 0
+        return sys.stdin is not None and os.isatty(sys.stdin.fileno())
     except (OSError, ValueError):
         return False
 
 
+def _in_the_foreground() -> bool:
+    """Whether our group is the terminal's, whatever stdin is: ``echo x | lem measure -- less``.
+
+    Any other group is stopped when it reads from the terminal, and is not by Ctrl-Z.
+    """
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
+
+
 def _wait(pid: int, *, own_group: bool) -> int:
+    forwarded = False
     while True:
         info = signal.sigtimedwait({*_FORWARDED, signal.SIGCHLD}, _WAIT_S)
-        if info is not None and info.si_signo != signal.SIGCHLD:
+        # After Ctrl-Z and fg Python gives a struct that nobody filled.
+        if info is not None and info.si_signo in _FORWARDED:
+            forwarded = True
             _forward(pid, info, own_group=own_group)
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
             code = os.waitstatus_to_exitcode(status)
+            if forwarded and own_group and code < 0:
+                _end_group(pid)
             return code if code >= 0 else SIGNALLED - code
+
+
+def _end_group(pid: int) -> None:
+    """End what a command that a signal ended has left behind.
+
+    A shell makes what it starts with ``&`` deaf to Ctrl-C.
+    """
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGTERM)
 
 
 def _forward(pid: int, info: Any, *, own_group: bool) -> None:
