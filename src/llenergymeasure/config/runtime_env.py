@@ -20,15 +20,26 @@ from llenergymeasure.exceptions import ConfigurationError
 
 @dataclass(frozen=True)
 class Rank:
-    """This process among those of one experiment (torchrun's and accelerate's variables)."""
+    """This process among those of one experiment (torchrun's and accelerate's variables).
+
+    Attributes:
+        local_index: Among those of its host.
+    """
 
     index: int
     count: int
     local_index: int
 
+    @property
+    def reads_machine(self) -> bool:
+        """Whether what is the machine's is read here: in one process of each host."""
+        return self.local_index == 0
+
 
 def current_rank(env: Mapping[str, str] = os.environ) -> Rank:
     """Read RANK, WORLD_SIZE and LOCAL_RANK; a single process without them.
+
+    Without LOCAL_RANK all are taken to run on one host.
 
     Raises:
         ConfigurationError: One of them is not a number, or they contradict each other.
@@ -37,7 +48,7 @@ def current_rank(env: Mapping[str, str] = os.environ) -> Rank:
         rank = Rank(
             index=int(env.get("RANK", "0")),
             count=int(env.get("WORLD_SIZE", "1")),
-            local_index=int(env.get("LOCAL_RANK", "0")),
+            local_index=int(env.get("LOCAL_RANK") or env.get("RANK", "0")),
         )
     except ValueError as error:
         raise ConfigurationError(f"RANK, WORLD_SIZE or LOCAL_RANK is no number: {error}") from error

@@ -175,7 +175,7 @@ def _check_energy(choice: str, config: ExperimentConfig | None) -> list[BackendC
     from llenergymeasure.orchestration.factory import create_energy_backend
 
     chosen = _energy_config(choice, config)
-    # A source that reads the machine works on rank 0 only.
+    # A source that reads the machine works in a host's first process only.
     results = run_energy_conformance(lambda: create_energy_backend(chosen, Rank(0, 1, 0)))
     return [BackendCheck("energy", r.name, r.passed, r.detail) for r in results]
 

@@ -45,14 +45,15 @@ def create_inference_backend(config: ExperimentConfig) -> InferenceBackend:
 def create_energy_backend(config: ExperimentConfig, rank: Rank) -> EnergyBackend:
     """The energy source of this process, not yet prepared; several sources are one.
 
-    A source that bills the whole machine runs on rank 0 only: N processes would bill it N times.
+    A source that bills the whole machine runs in one process of each host: others would bill it
+    again.
 
     Raises:
         BackendError: What a source needs is not installed, or its class cannot be imported.
     """
     choice = config.energy.backend
     specs = [
-        spec for spec in energy_specs(choice) if spec.scope == "device" or rank.index == 0
+        spec for spec in energy_specs(choice) if spec.scope == "device" or rank.reads_machine
     ] or [energy_backend(NONE)]
     options = {spec.name: config.energy.options_of(spec.name) for spec in specs}
     backend = _energy_source(choice, specs, options)

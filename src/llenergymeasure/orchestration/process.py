@@ -56,7 +56,7 @@ def measure(context: ExperimentContext, rank: Rank, events: EventWriter) -> None
             backend,
             events,
             parent_pid=context.parent_pid,
-            reads_machine=rank.index == 0,
+            reads_machine=rank.reads_machine,
         )
         idle.before_load()
         events.phase("loading")

@@ -122,7 +122,7 @@ def _unread_hosts(
 ) -> dict[str, list[DomainReading]]:
     """Hosts that took part and of which nobody read the machine, with what others read of theirs.
 
-    Only one process of an experiment reads a whole machine; on several machines that is too few.
+    One process of each host reads it; where LOCAL_RANK does not tell hosts apart, that of one only.
     """
     read: dict[str, dict[str, DomainReading]] = {}
     for raw in (raw for group in by_cycle.values() for raw in group):

@@ -40,10 +40,12 @@ def test_none_is_no_source() -> None:
     assert isinstance(made, NoEnergyBackend)
 
 
-def test_a_machine_is_read_on_rank_0_only() -> None:
-    asked = config(energy={"backend": "codecarbon"})
-    assert isinstance(factory.create_energy_backend(asked, SECOND), NoEnergyBackend)
-    assert not isinstance(factory.create_energy_backend(asked, FIRST), NoEnergyBackend)
+def test_a_machine_is_read_by_the_first_process_of_each_host() -> None:
+    asked = config(energy={"backend": "rapl"})
+    readers = [Rank(index, 16, index % 8) for index in range(16)]
+    made = [factory.create_energy_backend(asked, rank) for rank in readers]
+    assert [i for i, one in enumerate(made) if isinstance(one, RaplBackend)] == [0, 8]
+    assert all(isinstance(one, NoEnergyBackend) for i, one in enumerate(made) if i % 8)
 
 
 def names(choice: str | tuple[str, ...]) -> list[str]:
@@ -128,6 +130,9 @@ def test_the_rank_is_read_from_the_environment() -> None:
     assert current_rank({}) == Rank(0, 1, 0)
     env = {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1"}
     assert current_rank(env) == Rank(3, 4, 1)
+    # Nothing tells of a second host, so only one process reads the machine.
+    assert current_rank({"RANK": "3", "WORLD_SIZE": "4"}) == Rank(3, 4, 3)
+    assert current_rank({"WORLD_SIZE": "4", "RANK": "0"}).reads_machine
     for wrong in ({"RANK": "x"}, {"RANK": "2", "WORLD_SIZE": "2"}, {"RANK": "-1"}):
         with pytest.raises(ConfigurationError):
             current_rank(wrong)

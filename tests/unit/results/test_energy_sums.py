@@ -105,6 +105,16 @@ def test_two_hosts_are_two_machines() -> None:
     assert energy(first, second).total_j == 20.0
 
 
+def test_one_process_of_each_host_has_to_read_it() -> None:
+    hosts = [
+        raw(1, index, of=4, host="ab"[index // 2], domains=[] if index % 2 else [domain(joules)])
+        for index, joules in enumerate((10.0, 0.0, 30.0, 0.0))
+    ]
+    found = energy(*hosts)
+    assert found.total_j == 40.0
+    assert [(d.name, d.joules) for d in found.domains] == [("cpu", 40.0)]
+
+
 def test_a_host_that_nobody_read_is_missing() -> None:
     first, second = raw(1, 0, of=2, host="a"), raw(1, 1, of=2, host="b", domains=[])
     missing_is_told(energy(first, second), 10.0, "cpu: host b was not read")

@@ -51,8 +51,8 @@ MODEL_ORIGIN = "arXiv 2509.22092: estimates err by up to 40 % against meters"
 class EstimateBackend:
     """The joules of the CPU and the memory, estimated.
 
-    Where several processes measure together, this runs in one of them and follows the tree of
-    their common parent.
+    Where several processes measure together, this runs in one of each host and follows the tree
+    of their common parent there.
 
     Args:
         options: The ``energy.estimate`` section.
