@@ -140,7 +140,7 @@ class RaplConfig(BackendOptions):
         le=60_000,
         allow_inf_nan=False,
         description="Milliseconds between two readings within the window; fewer where a counter "
-        "could wrap unseen.",
+        "could wrap unseen, or timeseries.sample_interval_ms asks for it.",
     )
 
 
@@ -166,7 +166,8 @@ class EstimateConfig(BackendOptions):
         ge=1,
         le=60_000,
         allow_inf_nan=False,
-        description="Milliseconds between two looks at the process tree.",
+        description="Milliseconds between two looks at the process tree; fewer where "
+        "timeseries.sample_interval_ms asks for it.",
     )
 
 
