@@ -1,10 +1,12 @@
 """Joules against a known truth: our NVML source, zeus and CodeCarbon in the same windows.
 
     python benchmarks/nvml_truth.py [--repeats 2] [--seconds 10] [--write benchmarks/RESULTS.md]
+    python benchmarks/nvml_truth.py --virtual 1000 [--write benchmarks/RESULTS.md]
 
 A stand-in for NVIDIA's library (tests/native) draws closed-form powers; the exact integral over
 each tool's own window is the truth. One window at a time, 10 to 11 s long, at a random phase.
-zeus and CodeCarbon take part where they are installed.
+zeus and CodeCarbon take part where they are installed. ``--virtual`` runs our source alone, on a
+virtual clock.
 """
 
 from __future__ import annotations
@@ -20,14 +22,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import nvml_virtual
+from reporting import machine, write_between_marks
+
 HERE = Path(__file__).resolve().parent
-BEGIN, END = "<!-- nvml truth: begin -->", "<!-- nvml truth: end -->"
 CURVES = {
     "constant 350 W": "curve=constant,high=350",
     "ramp 80 to 700 W in 3 s": "curve=ramp,low=80,high=700,period=3",
@@ -48,19 +51,29 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0, help="shortest window")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--write", type=Path, help="replace the table in this file")
+    parser.add_argument("--virtual", type=int, metavar="N", help="N windows on a virtual clock")
     parser.add_argument("--one", type=float, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one is not None:
         print(json.dumps(one_window(arguments.one)))
         return
+    name, report = virtual(arguments) if arguments.virtual else real(arguments)
+    print(report)
+    if arguments.write:
+        write_between_marks(arguments.write, name, report)
+
+
+def virtual(arguments: argparse.Namespace) -> tuple[str, str]:
+    report = nvml_virtual.table(arguments.virtual, arguments.seed)
+    return "nvml truth, virtual", f"{report} {machine()}."
+
+
+def real(arguments: argparse.Namespace) -> tuple[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         library = stand_in().build(Path(folder))
         with_nvidia_smi(library)
         told = all_windows(library, arguments)
-    report = render(told, arguments)
-    print(report)
-    if arguments.write:
-        write_between_marks(arguments.write, report)
+    return "nvml truth", render(told, arguments)
 
 
 def with_nvidia_smi(folder: Path) -> None:
@@ -240,7 +253,7 @@ def render(told: list[dict[str, Any]], arguments: argparse.Namespace) -> str:
         "",
         f"Our interval (sensor gain left out) held the truth in {inside} of {len(ours_told)} "
         f"windows; its median half-width was {half:.3f} %. "
-        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, windows of "
+        f"{machine()}, load {os.getloadavg()[1]:.1f}; windows of "
         f"{arguments.seconds:g} to {arguments.seconds + 1:g} s, power updated every 20 ms with "
         "0.5 W of noise on the reading; curves: " + "; ".join(CURVES) + ".",
     ]
@@ -273,13 +286,6 @@ def stand_in() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def write_between_marks(file: Path, report: str) -> None:
-    text = file.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    file.write_text(f"{before}{BEGIN}\n{report}\n{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":
