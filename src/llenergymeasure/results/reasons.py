@@ -9,6 +9,7 @@ from llenergymeasure.domain.experiment import RawProcessResult
 from llenergymeasure.domain.metrics import EnergyMetrics, InferenceMetrics
 from llenergymeasure.domain.validity import Reason, ReasonCode
 from llenergymeasure.results.energy_sums import energy_off
+from llenergymeasure.results.uncovered import uncovered
 from llenergymeasure.results.wording import told_by_cycle
 
 # These are about sums; what a part said of itself under one of them is not repeated.
@@ -92,8 +93,11 @@ def _incomplete(
         if lost:
             detail = f"no result of process {', '.join(map(str, lost))} of {expected}"
             absent.setdefault(detail, []).append(cycle)
-    if absent:
-        words.append(told_by_cycle(absent, len(by_cycle)))
+    short: dict[str, list[int]] = {}
+    for cycle, raws in by_cycle.items():
+        for detail in uncovered(raws):
+            short.setdefault(detail, []).append(cycle)
+    words += [told_by_cycle(details, len(by_cycle)) for details in (absent, short) if details]
     if not words:
         return None
     return Reason(code=ReasonCode.INCOMPLETE, detail="; ".join(words))

@@ -130,10 +130,16 @@ RUN = {
         where="tests of an architecture without its checkpoint",
     ),
     ReasonCode.INCOMPLETE: ReasonText(
-        title="cycles or processes are missing",
-        meaning="Not all planned cycles were measured, or a process left no result.",
-        harm="Sums are over what is there. The energy of a process that is missing is not in them.",
-        remedy=("Measure the rest: `lem experiment --resume ID`.",),
+        title="a part of the run is missing",
+        meaning="Not all planned cycles were measured, or a process left no result. Or one process "
+        "reads the machine (or a GPU that they share) for others, and did so for a shorter time "
+        "than they worked.",
+        harm="Sums are over what is there. The energy of a process that is missing, or of the time "
+        "that nobody read, is not in them.",
+        remedy=(
+            "Measure the rest: `lem experiment --resume ID`.",
+            "Let processes that share a machine begin and end their windows together.",
+        ),
         raised_by=(TOTAL,),
         frequency=Frequency.SOMETIMES,
         where="interrupted runs",
