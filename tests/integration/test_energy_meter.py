@@ -59,6 +59,18 @@ def test_one_meter_measures_windows_one_after_another() -> None:
     assert meter.reading == readings[1]
 
 
+def test_a_meter_that_was_closed_can_be_used_again() -> None:
+    meter = EnergyMeter("replay", WATTS)
+    for _ in range(2):
+        with meter:
+            time.sleep(0.05)
+        assert joules(meter) == pytest.approx(2.5, rel=0.5)
+    meter.close()
+    meter.start()
+    assert meter.stop().domains[0].joules is not None
+    meter.close()
+
+
 def test_the_block_s_own_error_comes_through_and_is_measured() -> None:
     meter = EnergyMeter("replay", WATTS)
     with pytest.raises(ZeroDivisionError), meter:

@@ -7,12 +7,13 @@ meter.energy.total_j, meter.energy.headline, meter.validity.status
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
 from llenergymeasure.config.energy_choice import AUTO
-from llenergymeasure.core.energy_backends.base import SamplingEnergyBackend
+from llenergymeasure.core.energy_backends.base import EnergyBackend, SamplingEnergyBackend
 from llenergymeasure.domain.energy import EnergyReading
 from llenergymeasure.domain.metrics import EnergyMetrics
 from llenergymeasure.domain.samples import SampleSeries
@@ -29,8 +30,8 @@ class EnergyMeter:
     """Reads an energy source around a block of code.
 
     Each meter has a source of its own, so meters may nest and overlap. One meter can measure
-    several windows one after another; ``reading`` is that of the last. A source that cannot be
-    set up does not raise: its reading has no number and says why.
+    several windows one after another, closed in between or not; ``reading`` is that of the last.
+    A source that cannot be set up does not raise: its reading has no number and says why.
 
     Args:
         backend: As in ``energy.backend``: the name of an energy backend (see ``lem backends``), a
@@ -54,12 +55,13 @@ class EnergyMeter:
         gpus: Sequence[str] | None = None,
         interval_ms: float | None = None,
     ) -> None:
-        self._name, source = create_energy_source(
-            backend, options or {}, gpus=gpus, interval_ms=interval_ms
+        self._new_source = functools.partial(
+            create_energy_source, backend, options or {}, gpus=gpus, interval_ms=interval_ms
         )
-        self._priming = EnergyPriming(source, self._name)
         self._running = False
-        self._source = source
+        self._priming: EnergyPriming | None = None
+        self._source: EnergyBackend | None = None
+        self._primed()
         self._reading: EnergyReading | None = None
 
     def start(self) -> None:
@@ -73,9 +75,10 @@ class EnergyMeter:
             raise EnergyBackendError(
                 "this EnergyMeter is running already", hint="use a second EnergyMeter to nest"
             )
-        self._source = self._priming.ready()
-        self._running = True
+        priming = self._priming or self._primed()
+        self._source = priming.ready()
         self._source.start()
+        self._running = True
 
     def stop(self) -> EnergyReading:
         """Close the window.
@@ -86,13 +89,16 @@ class EnergyMeter:
         if not self._running:
             raise EnergyBackendError("this EnergyMeter is not running", hint="call start() first")
         self._running = False
+        assert self._source is not None, "only a started meter is running"
         self._reading = self._source.stop()
         return self._reading
 
     def close(self) -> None:
-        """Release the source. Idempotent; an open window is lost."""
+        """Release the source. Idempotent; an open window is lost, and ``start`` sets it up anew."""
         self._running = False
-        self._priming.close()
+        priming, self._priming = self._priming, None
+        if priming is not None:
+            priming.close()
 
     @property
     def reading(self) -> EnergyReading:
@@ -125,6 +131,11 @@ class EnergyMeter:
     def reasons(self) -> list[Reason]:
         """What speaks against the last window."""
         return [*window_reasons(self.reading), *reading_reasons(self.energy, self.reading)]
+
+    def _primed(self) -> EnergyPriming:
+        name, source = self._new_source()
+        self._priming = EnergyPriming(source, name)
+        return self._priming
 
     def __enter__(self) -> EnergyMeter:
         self.start()
