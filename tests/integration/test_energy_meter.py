@@ -6,8 +6,10 @@ import pytest
 
 from llenergymeasure import EnergyMeter
 from llenergymeasure.config.problems import InvalidConfigError
+from llenergymeasure.core.energy_backends.replay import ReplayBackend
 from llenergymeasure.domain.validity import ReasonCode, ValidityStatus
 from llenergymeasure.exceptions import EnergyBackendError, UnknownBackendError
+from llenergymeasure.orchestration.measured_command import measure_command
 
 WATTS = {"curve": {"power_w": 50.0}}
 
@@ -76,6 +78,20 @@ def test_the_block_s_own_error_comes_through_and_is_measured() -> None:
     with pytest.raises(ZeroDivisionError), meter:
         _ = 1 / 0
     assert meter.reading.domains
+
+
+def test_a_source_that_breaks_costs_nothing_but_its_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(_source: ReplayBackend) -> None:
+        raise RuntimeError("it broke")
+
+    monkeypatch.setattr(ReplayBackend, "stop", broken)
+    measured = measure_command(["sh", "-c", "exit 7"], "replay", WATTS)
+    assert measured.exit_code == 7
+    assert measured.energy.total_j is None
+    assert "replay failed to stop: RuntimeError: it broke" in (measured.energy.reason or "")
+    assert measured.validity.status is ValidityStatus.INVALID
 
 
 def test_misuse_is_told() -> None:

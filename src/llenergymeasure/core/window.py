@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from llenergymeasure.core.energy_backends.base import EnergyBackend, SamplingEnergyBackend
+from llenergymeasure.core.energy_backends.none import stopped
 from llenergymeasure.core.inference_backends.protocols import InferenceBackend
 from llenergymeasure.core.system_load import LoadMeter
 from llenergymeasure.domain.energy import EnergyReading, MeasurementWindow
@@ -49,6 +50,7 @@ def measure_window(
     energy: EnergyBackend,
     requests: Sequence[InferenceRequest],
     *,
+    source: str = "energy",
     on_trace: Callable[[RequestTrace], None] | None = None,
     parent_pid: int | None = None,
 ) -> WindowOutcome:
@@ -58,6 +60,7 @@ def measure_window(
         backend: A loaded engine.
         energy: A prepared source.
         requests: The workload.
+        source: What the energy source is called.
         on_trace: Called inside the window with each trace; must be quick.
         parent_pid: The watching process, whose CPU use counts as ours.
 
@@ -72,7 +75,7 @@ def measure_window(
     except BaseException:
         _stop_quietly(energy)
         raise
-    reading = energy.stop()
+    reading = stopped(energy, source)
     load = meter.sample()
     return WindowOutcome(traces, reading, window, load, _samples(energy))
 

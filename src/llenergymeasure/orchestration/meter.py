@@ -14,6 +14,7 @@ from typing import Any
 
 from llenergymeasure.config.energy_choice import AUTO
 from llenergymeasure.core.energy_backends.base import EnergyBackend, SamplingEnergyBackend
+from llenergymeasure.core.energy_backends.none import stopped
 from llenergymeasure.domain.energy import EnergyReading
 from llenergymeasure.domain.metrics import EnergyMetrics
 from llenergymeasure.domain.samples import SampleSeries
@@ -90,7 +91,7 @@ class EnergyMeter:
             raise EnergyBackendError("this EnergyMeter is not running", hint="call start() first")
         self._running = False
         assert self._source is not None, "only a started meter is running"
-        self._reading = self._source.stop()
+        self._reading = stopped(self._source, self._name)
         return self._reading
 
     def close(self) -> None:
@@ -133,8 +134,8 @@ class EnergyMeter:
         return [*window_reasons(self.reading), *reading_reasons(self.energy, self.reading)]
 
     def _primed(self) -> EnergyPriming:
-        name, source = self._new_source()
-        self._priming = EnergyPriming(source, name)
+        self._name, source = self._new_source()
+        self._priming = EnergyPriming(source, self._name)
         return self._priming
 
     def __enter__(self) -> EnergyMeter:

@@ -96,6 +96,7 @@ def _measure_cycle(
         backend,
         energy,
         requests,
+        source=energy_label(prepared.config.energy.backend),
         on_trace=lambda trace: events.answered(len(trace.output_token_ids)),
         parent_pid=prepared.context.parent_pid,
     )

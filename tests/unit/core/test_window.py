@@ -132,6 +132,18 @@ def test_the_source_is_stopped_when_the_engine_breaks(
     assert measure_window(Recorder([]), energy, REQUESTS).reading.domains[0].joules is not None
 
 
+def test_a_source_that_breaks_costs_no_finished_work(caplog: pytest.LogCaptureFixture) -> None:
+    energy = LoggedEnergy([])
+    energy.fail_stop = True
+    outcome = measure_window(Recorder([]), energy, REQUESTS, source="broken")
+    assert len(outcome.traces) == 3
+    assert outcome.reading.backend == "broken"
+    (domain,) = outcome.reading.domains
+    assert (domain.joules, domain.expected) == (None, True)
+    assert domain.reason == "broken failed to stop: RuntimeError: the meter broke as well"
+    assert "failed to stop" in caplog.text
+
+
 def test_an_error_of_the_listener_ends_the_window_too() -> None:
     log: list[str] = []
 

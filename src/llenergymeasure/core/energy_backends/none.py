@@ -1,12 +1,21 @@
-"""No energy source: on purpose, or because one could not be set up."""
+"""No energy source: on purpose, or because one could not be set up or failed."""
 
 from __future__ import annotations
 
+import logging
 import time
 
 from llenergymeasure.config.backend_spec import BackendOptions
+from llenergymeasure.core.energy_backends.base import EnergyBackend
 from llenergymeasure.core.energy_backends.clock import MonotonicClock, WindowTimer
-from llenergymeasure.domain.energy import DomainReading, EnergyReading, EnergyScope
+from llenergymeasure.domain.energy import (
+    DomainReading,
+    EnergyReading,
+    EnergyScope,
+    MeasurementWindow,
+)
+
+logger = logging.getLogger(__name__)
 
 
 class NoEnergyBackend:
@@ -58,18 +67,34 @@ class UnavailableEnergyBackend:
 
     def stop(self) -> EnergyReading:
         """Close the window and say why it holds no joules."""
-        missing = DomainReading(
-            name="energy",
-            scope=EnergyScope.MACHINE,
-            method=None,
-            joules=None,
-            reason=self._reason,
-            window=self._timer.close(),
-        )
-        return EnergyReading(
-            backend=self._name, domains=(missing,), emissions_reason="no energy was read"
-        )
+        return _without_number(self._name, self._reason, self._timer.close())
 
     def close(self) -> None:
         """Forget an open window."""
         self._timer.forget()
+
+
+def stopped(energy: EnergyBackend, name: str) -> EnergyReading:
+    """The reading of a window's end; without a number where the source raises.
+
+    That is against its contract, and must not cost the work that was measured.
+    """
+    try:
+        return energy.stop()
+    except Exception as error:
+        logger.exception("energy source %s failed to stop", name)
+        return _without_number(name, f"{name} failed to stop: {type(error).__name__}: {error}")
+
+
+def _without_number(
+    name: str, reason: str, window: MeasurementWindow | None = None
+) -> EnergyReading:
+    missing = DomainReading(
+        name="energy",
+        scope=EnergyScope.MACHINE,
+        method=None,
+        joules=None,
+        reason=reason,
+        window=window,
+    )
+    return EnergyReading(backend=name, domains=(missing,), emissions_reason="no energy was read")
