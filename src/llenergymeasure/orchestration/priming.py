@@ -36,6 +36,7 @@ class EnergyPriming:
         self._afterwards = afterwards
         self._error: Exception | None = None
         self._settled = threading.Event()
+        self._closed = False
         self._deadline_s = time.monotonic() + ENERGY_PREPARE_TIMEOUT_S
         self._thread = threading.Thread(target=self._prepare, name="lem-energy", daemon=True)
         self._thread.start()
@@ -48,6 +49,8 @@ class EnergyPriming:
         self._settled.set()
         if self._afterwards is not None:
             self._afterwards()
+        if self._closed:
+            self._energy.close()
 
     def ready(self) -> EnergyBackend:
         """The prepared source, or the null one with the reason; what comes afterwards is done.
@@ -77,7 +80,8 @@ class EnergyPriming:
         return UnavailableEnergyBackend(self._name, reason)
 
     def close(self) -> None:
-        """Close the source, unless it is still busy being prepared."""
+        """Close the source; one that is still being prepared closes when that is done."""
+        self._closed = True
         self._thread.join(timeout=1.0)
         if not self._thread.is_alive():
             self._energy.close()

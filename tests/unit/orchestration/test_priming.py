@@ -69,3 +69,21 @@ def test_any_other_failure_is_told_with_its_hint() -> None:
     (domain,) = energy.stop().domains
     assert domain.reason == "GPUs in which order? (name them)"
     priming.close()
+
+
+def test_a_source_that_gets_ready_after_its_end_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ENERGY_PREPARE_TIMEOUT_S", 0.1)
+    go_on, closed = threading.Event(), threading.Event()
+
+    class Slow(IdleSource):
+        def prepare(self) -> None:
+            go_on.wait(10)
+
+        def close(self) -> None:
+            closed.set()
+
+    priming = EnergyPriming(Slow(VirtualTime(), {}), "virtual")
+    priming.close()
+    assert not closed.is_set(), "not while it is being prepared"
+    go_on.set()
+    assert closed.wait(10)
