@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 PROBE_TIMEOUT_S = 120.0
 
@@ -25,8 +26,9 @@ if name == "torch" and module.cuda.is_available():
 if name == "huggingface_hub":
     said["cache"] = str(importlib.import_module(name + ".constants").HF_HUB_CACHE)
 print()
-print(json.dumps(said))
+print(sys.argv[2] + json.dumps(said))
 """
+_MARK = "lem-probe:"
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def probe_module(name: str, timeout_s: float = PROBE_TIMEOUT_S) -> Probe:
     """Import a module elsewhere and ask it."""
     try:
         done = subprocess.run(
-            [sys.executable, "-P", "-c", _CODE, name],
+            [sys.executable, "-P", "-c", _CODE, name, _MARK],
             capture_output=True,
             text=True,
             timeout=timeout_s,
@@ -60,5 +62,16 @@ def probe_module(name: str, timeout_s: float = PROBE_TIMEOUT_S) -> Probe:
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines()
         return Probe(error=lines[-1] if lines else f"importing it ended with {done.returncode}")
-    said = json.loads(done.stdout.strip().splitlines()[-1])
+    said = _said(done.stdout)
+    if said is None:
+        return Probe(error="importing it ended the process before it could be asked")
     return Probe(said["version"], tuple(said.get("devices", ())), said.get("cache"))
+
+
+def _said(output: str) -> dict[str, Any] | None:
+    """What our code printed; engines print before it, and some when they end."""
+    for line in reversed(output.splitlines()):
+        if line.startswith(_MARK):
+            said: dict[str, Any] = json.loads(line.removeprefix(_MARK))
+            return said
+    return None

@@ -114,3 +114,9 @@ def test_a_module_that_hangs_or_dies_is_told(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     assert "more than" in str(probe_module("sleepy", timeout_s=1.0).error)
     assert "-9" in str(probe_module("deadly").error)
+    (tmp_path / "chatty.py").write_text(
+        "import atexit\n__version__ = '2'\natexit.register(print, 'bye')\n"
+    )
+    assert probe_module("chatty") == Probe(version="2")
+    (tmp_path / "leaving.py").write_text("import os\nos._exit(0)\n")
+    assert "before it could be asked" in str(probe_module("leaving").error)
