@@ -70,6 +70,7 @@ def collect_environment() -> EnvironmentMetadata:
         os=platform.platform(),
         python_version=platform.python_version(),
         lem_version=_version("llenergymeasure") or "unknown",
+        boot_id=_boot_id(),
         kernel=platform.release() or None,
         cpu_model=cpu_model(),
         cpu=cpu_details(),
@@ -110,6 +111,10 @@ def container(root: Path = Path("/"), env: Mapping[str, str] = os.environ) -> st
             if mark in line:
                 return kind
     return None
+
+
+def _boot_id(file: Path = Path("/proc/sys/kernel/random/boot_id")) -> str | None:
+    return next(iter(_lines(file)), "").strip() or None
 
 
 def _lines(file: Path) -> list[str]:

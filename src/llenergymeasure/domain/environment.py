@@ -12,6 +12,8 @@ class EnvironmentMetadata(Record):
     """The machine and the software. None where a fact could not be had.
 
     Attributes:
+        boot_id: The kernel's own name for the time since this machine started: the same in all of
+            its containers, another on each machine.
         kernel: Release of the operating system's kernel.
         container: Kind of container; None outside of one, as far as one can tell.
         gpus: Names of the NVIDIA GPUs; ``gpu_details`` holds them in full.
@@ -24,6 +26,7 @@ class EnvironmentMetadata(Record):
     os: str
     python_version: str
     lem_version: str
+    boot_id: str | None = None
     kernel: str | None = None
     cpu_model: str | None = None
     cpu: CpuDetails | None = None
@@ -37,6 +40,11 @@ class EnvironmentMetadata(Record):
     cuda_driver: str | None = None
     thread_settings: dict[str, str] = Field(default_factory=dict)
     packages: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def machine(self) -> str:
+        """What tells machines apart: containers of one may have several host names."""
+        return self.boot_id or self.hostname
 
 
 class LoadSample(Record):

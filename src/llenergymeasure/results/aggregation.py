@@ -157,9 +157,9 @@ def _grouped(raws: Sequence[RawProcessResult]) -> dict[int, list[RawProcessResul
 
 
 def _span_s(group: Sequence[RawProcessResult]) -> float:
-    """From the first start to the last end. Monotonic clocks agree on one host only."""
+    """From the first start to the last end. Monotonic clocks agree on one machine only."""
     windows = [raw.window for raw in group]
-    if len({raw.environment.hostname for raw in group}) == 1:
+    if len({raw.environment.machine for raw in group}) == 1:
         start = min(window.start_monotonic_ns for window in windows)
         return (max(window.end_monotonic_ns for window in windows) - start) / 1e9
     begin = min(window.start_utc.timestamp() for window in windows)

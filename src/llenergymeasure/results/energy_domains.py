@@ -45,7 +45,7 @@ def counted_places(
 
 def place(domain: DomainReading, raw: RawProcessResult) -> Place:
     """Where a reading was taken: two readings of one place in one cycle are the same joules."""
-    host = raw.environment.hostname
+    host = raw.environment.machine
     if domain.scope is EnergyScope.MACHINE:
         return ("machine", host, domain.name)
     if domain.device_id is not None:
@@ -126,7 +126,7 @@ def _unread_hosts(
     """
     read: dict[str, dict[str, DomainReading]] = {}
     for raw in (raw for group in by_cycle.values() for raw in group):
-        of_host = read.setdefault(raw.environment.hostname, {})
+        of_host = read.setdefault(raw.environment.machine, {})
         for domain in completed[raw.cycle, raw.process_index]:
             if domain.scope is EnergyScope.MACHINE:
                 of_host.setdefault(domain.name, domain)
@@ -137,10 +137,10 @@ def _unread_hosts(
 def _of_unread_hosts(
     raws: Sequence[RawProcessResult], unread: Mapping[str, Sequence[DomainReading]]
 ) -> dict[Place, DomainReading]:
-    hosts = sorted({raw.environment.hostname for raw in raws})
+    hosts = {raw.environment.machine: raw.environment.hostname for raw in raws}
     return {
-        ("machine", host, domain.name): _missing(domain, f"host {host} was not read")
-        for host in hosts
+        ("machine", host, domain.name): _missing(domain, f"host {name} was not read")
+        for host, name in sorted(hosts.items())
         for domain in unread.get(host, ())
         if domain.expected
     }

@@ -97,7 +97,7 @@ def energy_metrics(
         emissions_kg_co2=emissions,
         emissions_reason=emissions_reason,
         conditions=merged_conditions(
-            (raw.environment.hostname, seen) for raw in raws for seen in raw.energy.conditions
+            (raw.environment.machine, seen) for raw in raws for seen in raw.energy.conditions
         ),
     )
 

@@ -47,5 +47,5 @@ def _uncovered(domain: DomainReading, workers: Sequence[RawProcessResult]) -> st
 def _works_at(raw: RawProcessResult, where: Place) -> bool:
     """Whether a process used what was read: all of a host use the machine."""
     if where[0] == "machine":
-        return raw.environment.hostname == where[1]
+        return raw.environment.machine == where[1]
     return any(place(domain, raw) == where for domain in raw.energy.domains)

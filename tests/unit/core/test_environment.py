@@ -18,6 +18,9 @@ def test_the_facts_of_this_machine() -> None:
     found = collect_environment()
 
     assert found.hostname == socket.gethostname()
+    boot_id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    assert found.boot_id == found.machine == boot_id
+    assert found.model_copy(update={"boot_id": None}).machine == found.hostname
     assert found.logical_cpus == os.cpu_count()
     assert found.affinity == tuple(sorted(os.sched_getaffinity(0)))
     assert found.memory_bytes == psutil.virtual_memory().total

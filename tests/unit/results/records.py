@@ -83,6 +83,7 @@ def raw(
     traces: Sequence[RequestTrace] = (trace(0), trace(1)),
     domains: Sequence[DomainReading] = (domain(),),
     host: str = "host",
+    boot_id: str | None = None,
     start_s: float = 0.0,
     duration_s: float = 2.0,
     energy: dict[str, Any] | None = None,
@@ -117,7 +118,7 @@ def raw(
         ),
         "warmup": WarmupInfo(prompts=1, duration_s=0.1, latencies_ms=(3.5,)),
         "environment": EnvironmentMetadata(
-            hostname=host, os="Linux", python_version="3.12", lem_version="0"
+            hostname=host, os="Linux", python_version="3.12", lem_version="0", boot_id=boot_id
         ),
         "load": MachineLoad(
             during=LoadSample(interval_s=duration_s, own_cores=1.0, other_cores=0.1), threads=2

@@ -115,6 +115,20 @@ def test_one_process_of_each_host_has_to_read_it() -> None:
     assert [(d.name, d.joules) for d in found.domains] == [("cpu", 40.0)]
 
 
+def test_two_containers_of_one_machine_are_one_machine() -> None:
+    first = raw(1, 0, of=2, host="pod-1", boot_id="a")
+    assert energy(first, raw(1, 1, of=2, host="pod-2", boot_id="a")).total_j == 10.0
+    unread = raw(1, 1, of=2, host="pod-2", boot_id="a", domains=[])
+    assert energy(first, unread).total_j == 10.0
+
+
+def test_two_machines_of_one_name_are_two() -> None:
+    first = raw(1, 0, of=2, host="localhost", boot_id="a")
+    assert energy(first, raw(1, 1, of=2, host="localhost", boot_id="b")).total_j == 20.0
+    unread = raw(1, 1, of=2, host="localhost", boot_id="b", domains=[])
+    missing_is_told(energy(first, unread), 10.0, "cpu: host localhost was not read")
+
+
 def test_a_host_that_nobody_read_is_missing() -> None:
     first, second = raw(1, 0, of=2, host="a"), raw(1, 1, of=2, host="b", domains=[])
     missing_is_told(energy(first, second), 10.0, "cpu: host b was not read")
