@@ -50,7 +50,7 @@ class EnergyPriming:
         if self._afterwards is not None:
             self._afterwards()
         if self._closed:
-            self._energy.close()
+            self._close_source()
 
     def ready(self) -> EnergyBackend:
         """The prepared source, or the null one with the reason; what comes afterwards is done.
@@ -84,7 +84,14 @@ class EnergyPriming:
         self._closed = True
         self._thread.join(timeout=1.0)
         if not self._thread.is_alive():
+            self._close_source()
+
+    def _close_source(self) -> None:
+        try:
             self._energy.close()
+        except Exception:
+            # What was measured is there already.
+            logger.exception("energy source %s failed to close", self._name)
 
 
 def _words(error: Exception) -> str:

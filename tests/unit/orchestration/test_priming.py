@@ -87,3 +87,15 @@ def test_a_source_that_gets_ready_after_its_end_is_closed(monkeypatch: pytest.Mo
     assert not closed.is_set(), "not while it is being prepared"
     go_on.set()
     assert closed.wait(10)
+
+
+def test_a_source_that_cannot_be_closed_costs_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    class Stubborn(IdleSource):
+        def close(self) -> None:
+            raise RuntimeError("no")
+
+    source = Stubborn(VirtualTime(), {})
+    priming = EnergyPriming(source, "stubborn")
+    assert priming.ready() is source
+    priming.close()
+    assert "stubborn failed to close" in caplog.text
