@@ -23,6 +23,9 @@ from llenergymeasure.core.energy_backends.ticks import (
 
 _STEPS_KEPT = 32
 
+# Reads that lie further apart than this do not show a step well, whatever else was had.
+_FINE_NS = 10_000_000
+
 # The closing read of a busy machine may take long; the window then ends with a later one.
 _CLOSING_READS = 5
 
@@ -93,6 +96,7 @@ class DeviceTrack:
         self.end_ns = 0
         self._now_ns = now_ns
         self._lock = threading.Lock()
+        self._finest_ns = _FINE_NS
         self._counter_took_ns = 0
         self._last: tuple[int, int] | None = None
         self._recent: deque[Tick] = deque(maxlen=_STEPS_KEPT)
@@ -125,6 +129,10 @@ class DeviceTrack:
             if self._counter_took_ns <= SHARP_NS:
                 return
 
+    def seen_well(self, step: Tick) -> bool:
+        """Whether a step is sharp, or as good as it gets: several devices take turns."""
+        return step.sharp or 2 * step.slack_ns <= 1.5 * self._finest_ns
+
     def steps_since(self, since_ns: int) -> list[Tick]:
         """The latest steps of the counter that lie between two reads after a time."""
         return [tick for tick in self._recent if tick.earliest_ns >= since_ns]
@@ -142,8 +150,11 @@ class DeviceTrack:
     def _note_step(self, before_ns: int, counter_mj: int, after_ns: int) -> None:
         if counter_mj == ABSENT:
             return
-        if self._last is not None and counter_mj != self._last[1]:
-            self._recent.append(Tick(self._last[0], after_ns, counter_mj))
+        if self._last is not None:
+            last_ns, last_mj = self._last
+            self._finest_ns = min(self._finest_ns, after_ns - last_ns)
+            if counter_mj != last_mj:
+                self._recent.append(Tick(last_ns, after_ns, counter_mj))
         self._last = (before_ns, counter_mj)
 
     def _read_counter(self) -> int:

@@ -147,7 +147,7 @@ def _stepped(track: DeviceTrack, since_ns: int) -> bool:
     if not track.sensor.has_counter:
         return True
     steps = track.steps_since(since_ns)
-    return any(step.sharp for step in steps) or len(steps) >= _TRIES
+    return any(map(track.seen_well, steps)) or len(steps) >= _TRIES
 
 
 def _told(track: DeviceTrack, now_ns: int) -> bool:

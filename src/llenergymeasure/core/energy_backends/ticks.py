@@ -17,8 +17,8 @@ from llenergymeasure.core.energy_backends.observations import Floats, Ints
 SHARP_NS = 1_000_000
 """A step seen this sharply puts 1 J at 700 W; a busy machine may need another try."""
 
-# Steps blurred by more than this share of their distance say nothing of the period.
-_BLUR = 0.1
+# Two steps may hide in a stretch of half their distance; one this wide holds a single step.
+_SINGLE = 0.4
 
 # Following the beat costs microseconds a step; a window with so many does not need it.
 _FOLLOWED = 50_000
@@ -98,12 +98,13 @@ def stretches(before_ns: Ints, after_ns: Ints, changed: Ints) -> tuple[Ints, Int
 def update_period(earliest_ns: Ints, latest_ns: Ints) -> Period | None:
     """The period of a register from all of its steps in order; None where they do not tell it.
 
-    Only the distance of two steps in a row tells it, both seen sharply: where a step was blurred,
+    Only the distance of two steps in a row tells it, both seen well: where a step was blurred,
     others may hide in it. Steps that are further apart then make it precise.
     """
     at_ns, slack_ns = (earliest_ns + latest_ns) / 2, (latest_ns - earliest_ns) / 2
     apart_ns, blur_ns = np.diff(at_ns), slack_ns[1:] + slack_ns[:-1]
-    told = np.flatnonzero(blur_ns <= np.maximum(2.0 * SHARP_NS, _BLUR * apart_ns))
+    widest_ns = 2 * np.maximum(slack_ns[1:], slack_ns[:-1])
+    told = np.flatnonzero(widest_ns <= np.maximum(2.0 * SHARP_NS, _SINGLE * apart_ns))
     if len(told) < 2:
         return None
     period = _common(apart_ns[told], blur_ns[told])
