@@ -103,10 +103,11 @@ def _psys(twins: Sequence[Zone], *, counted: bool) -> RaplDomain:
 
 def _best(twins: Sequence[Zone]) -> Zone:
     """The twin that can be read, and whose range can; of equals the MSR's, which come first."""
-    return max(twins, key=lambda zone: (_readable(zone), zone.range_uj() is not None))
+    return max(twins, key=lambda zone: (readable(zone), zone.range_uj() is not None))
 
 
-def _readable(zone: Zone) -> bool:
+def readable(zone: Zone) -> bool:
+    """Whether this process may read a zone's counter."""
     try:
         read_uj(zone.energy_file)
     except (OSError, ValueError):

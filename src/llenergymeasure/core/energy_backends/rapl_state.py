@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llenergymeasure.constants import SYSTEM_POWERCAP
-from llenergymeasure.core.energy_backends.powercap import read_uj
 from llenergymeasure.core.energy_backends.rapl_counter import SMALLEST_RANGE_UJ
-from llenergymeasure.core.energy_backends.rapl_domains import RaplDomain, rapl_domains
+from llenergymeasure.core.energy_backends.rapl_domains import rapl_domains, readable
 
 
 @dataclass(frozen=True)
@@ -39,20 +38,12 @@ def look_for_rapl(root: Path = Path(SYSTEM_POWERCAP)) -> RaplState:
         return RaplState()
     if not packages:
         return RaplState()
-    readable = [domain for domain in packages if _readable(domain)]
-    ranges_uj = [domain.range_uj or SMALLEST_RANGE_UJ for domain in readable]
-    closed = [domain for domain in packages if domain not in readable]
+    open_ones = [domain for domain in packages if readable(domain.zone)]
+    ranges_uj = [domain.range_uj or SMALLEST_RANGE_UJ for domain in open_ones]
+    closed = [domain for domain in packages if domain not in open_ones]
     return RaplState(
         packages=len(packages),
-        readable=len(readable),
+        readable=len(open_ones),
         wrap_j=min(ranges_uj, default=SMALLEST_RANGE_UJ) / 1e6,
         example=(closed or packages)[0].file,
     )
-
-
-def _readable(domain: RaplDomain) -> bool:
-    try:
-        read_uj(domain.file)
-    except (OSError, ValueError):
-        return False
-    return True
