@@ -91,6 +91,8 @@ def process_row(raw: RawProcessResult) -> Row:
         row[f"{prefix}_j"] = domain.joules
         row[f"{prefix}_method"] = domain.method
         row[f"{prefix}_scope"] = domain.scope.value
+        # One that holds others (psys) must not be added to them.
+        row[f"{prefix}_counted"] = domain.counted
         row[f"{prefix}_reason"] = domain.reason
     for baseline in raw.baseline:
         prefix = f"energy_{baseline.name}_idle"

@@ -81,6 +81,12 @@ def test_a_process_has_the_idle_power_of_each_domain() -> None:
     assert (row["energy_cpu_idle_level"], row["energy_cpu_idle_method"]) == ("context", "cached")
 
 
+def test_a_domain_that_holds_others_says_so() -> None:
+    psys = domain(150.0, "psys", counted=False)
+    row = process_row(raw(domains=[domain(100.0), psys]))
+    assert (row["energy_cpu_counted"], row["energy_psys_counted"]) == (True, False)
+
+
 @pytest.mark.parametrize("form", ["csv", "json", "parquet"])
 def test_every_format_tells_the_same(form: str) -> None:
     import pyarrow.parquet as pq
