@@ -80,7 +80,8 @@ def test_each_gpu_with_what_can_be_measured(library: Path) -> None:
     assert len(mig["details"]["mig_instances"]) == 2
     assert mute["energy"]["joules"] is None
     assert mute["resolution"]["shortest_window_s"] is None
-    assert lost["energy"] is None
+    assert lost["energy"]["joules"] is None
+    assert {"device_lost"} <= {f["code"] for f in lost["energy"]["findings"]}
 
 
 def test_the_table_names_everything(library: Path) -> None:
@@ -100,6 +101,21 @@ def test_no_gpu_is_said_plainly_and_is_no_failure(library: Path, env: dict[str, 
     assert (done.returncode, done.stderr) == (0, "")
     assert "no NVIDIA GPU was found here" in done.stdout
     assert told(library, "", **env)["gpus"] == []
+
+
+def test_a_driver_that_is_broken_is_not_called_absent(tmp_path: Path) -> None:
+    source = tmp_path / "broken.c"
+    # 18: the driver was updated under a running kernel module.
+    source.write_text("int nvmlInitWithFlags(unsigned f) { return 18; }\n")
+    subprocess.run(
+        ["gcc", "-shared", "-fPIC", "-o", str(tmp_path / "libnvidia-ml.so.1"), str(source)],
+        check=True,
+    )
+    found = told(tmp_path, "")
+    assert found["gpus"] == []
+    assert "does not answer" in found["problem"]
+    assert "mismatch" in found["problem"]
+    assert found["problem"] in lem(tmp_path, "", "gpus").stdout
 
 
 def test_the_doctor_names_the_source_of_each_domain(library: Path) -> None:

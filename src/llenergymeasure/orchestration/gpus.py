@@ -66,19 +66,22 @@ def look_at_gpus() -> GpuReport:
 
 
 def _measured(inventory: GpuInventory) -> tuple[EnergyReading | None, str | None]:
-    uuids = [gpu.uuid for gpu in inventory.gpus if gpu.uuid is not None]
-    if not uuids:
-        return None, None
+    names = [gpu.uuid or str(gpu.index) for gpu in inventory.gpus]
+    options = {"devices": names} if names else {}
     try:
-        return probed(lambda: create_energy_source(SOURCE, {"devices": uuids})[1], SOURCE), None
+        reading = probed(lambda: create_energy_source(SOURCE, options)[1], SOURCE)
     except LLEnergyMeasureError as error:
         return None, error.message
+    # Without a list of GPUs the source tells a driver that is broken from one that is not there.
+    absent = [domain.reason for domain in reading.domains if not names and domain.expected]
+    return reading, next(iter(absent), None)
 
 
 def _told(gpu: GpuDetails, visible: bool | None, reading: EnergyReading | None) -> MeasurableGpu:
-    if reading is None or gpu.uuid is None:
+    if reading is None:
         return MeasurableGpu(gpu, visible)
-    energy = next((d for d in reading.domains if d.device_id == gpu.uuid), None)
-    conditions = next((c for c in reading.conditions if c.device_id == gpu.uuid), None)
+    name = f"gpu:{gpu.index}"
+    energy = next((domain for domain in reading.domains if domain.name == name), None)
+    conditions = next((one for one in reading.conditions if one.device == name), None)
     resolution = Resolution() if energy is None else resolution_of(energy)
     return MeasurableGpu(gpu, visible, energy, conditions, resolution)

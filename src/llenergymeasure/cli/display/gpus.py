@@ -35,7 +35,8 @@ def show_gpus(report: GpuReport, options: GlobalOptions) -> None:
         write_json(report)
         return
     if not report.gpus:
-        say("no NVIDIA GPU was found here (no driver, no device, or no permission)", options)
+        why = report.problem or "no driver, no device, or no permission"
+        say(f"no NVIDIA GPU was found here ({why})", options)
         return
     print_table(console(), _COLUMNS, [_row(gpu) for gpu in report.gpus])
     if not options.quiet:
@@ -47,7 +48,7 @@ def _row(gpu: MeasurableGpu) -> Sequence[str]:
     details, found = gpu.details, gpu.resolution
     return [
         str(details.index),
-        details.name or "does not answer",
+        details.name or (MISSING if _how(gpu) != MISSING else "does not answer"),
         gibibytes(details.memory_bytes),
         _how(gpu),
         MISSING if found.update_ms is None else milliseconds(found.update_ms),
@@ -103,7 +104,7 @@ def _notes(report: GpuReport) -> Iterator[str]:
 
 def _notes_on(gpu: MeasurableGpu) -> Iterator[str]:
     name, energy = f"gpu:{gpu.details.index}", gpu.energy
-    if gpu.details.uuid is None:
+    if gpu.details.uuid is None and (energy is None or energy.joules is None):
         yield f"{name} does not answer: see the driver's log (dmesg)"
     if energy is None:
         return
