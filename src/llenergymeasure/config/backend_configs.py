@@ -119,7 +119,7 @@ class NvmlConfig(BackendOptions):
     interval_ms: float | None = Field(
         None,
         ge=1,
-        le=1000,
+        le=500,
         allow_inf_nan=False,
         description="Milliseconds between two readings of power within the window; null follows "
         "the sensor's own updates.",
@@ -194,7 +194,7 @@ class AmdSmiConfig(BackendOptions):
     interval_ms: float | None = Field(
         None,
         ge=1,
-        le=1000,
+        le=500,
         allow_inf_nan=False,
         description="Milliseconds between two readings; null follows the sensor's own updates.",
     )

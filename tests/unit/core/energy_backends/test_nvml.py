@@ -3,8 +3,10 @@ from __future__ import annotations
 from contextlib import closing
 
 import pytest
+from pydantic import ValidationError
 
-from llenergymeasure.config.backend_configs import NvmlConfig
+from llenergymeasure.config.backend_configs import AmdSmiConfig, NvmlConfig
+from llenergymeasure.core.energy_backends.device_reading import LONGEST_GAP_S
 from llenergymeasure.core.energy_backends.nvml import NvmlBackend
 from llenergymeasure.core.energy_backends.nvml_devices import Nvml, NvmlMissingError
 from llenergymeasure.domain.validity import ReasonCode
@@ -26,3 +28,12 @@ def test_a_gpu_that_was_named_is_expected_also_without_a_driver(
         (domain,) = backend.stop().domains
     assert (domain.joules, domain.expected) == (None, expected)
     assert [finding.code for finding in domain.findings] == [ReasonCode.NVML_UNAVAILABLE]
+
+
+@pytest.mark.parametrize("options", [NvmlConfig, AmdSmiConfig])
+def test_no_interval_is_a_gap_by_itself(options: type[NvmlConfig | AmdSmiConfig]) -> None:
+    """A reading with the longest interval that is taken must not be told for its gaps."""
+    longest_ms = LONGEST_GAP_S * 1e3 / 2
+    assert options(interval_ms=longest_ms).interval_ms == longest_ms
+    with pytest.raises(ValidationError, match="less than or equal to 500"):
+        options(interval_ms=longest_ms + 1)
