@@ -107,4 +107,4 @@ def test_a_summary_is_of_the_window_alone() -> None:
     assert (found.temperature_c.min, found.temperature_c.max, found.temperature_c.n) == (40, 41, 2)
     assert found.power_w.mean == pytest.approx((found.power_w.min + found.power_w.max) / 2)
     assert found.sm_percent is None and found.power_limit_w is None
-    assert found.processes == () and found.foreign_processes is None
+    assert found.processes is None and found.foreign_processes is None
