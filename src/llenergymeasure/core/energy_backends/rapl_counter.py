@@ -30,6 +30,9 @@ HELD_UP_NS = 500_000_000
 # A package never draws nothing; its counter steps every millisecond.
 FROZEN_AFTER_NS = 500_000_000
 
+# One that moves before and after has more time: a guest's host may pass its counter on in steps.
+STOPPED_AFTER_NS = 2_000_000_000
+
 # How far above its usual steps (in uJ a reading) a counter may step when it wraps.
 _UNUSUAL = 4
 
@@ -61,6 +64,8 @@ class CounterSum:
         self._fault: Reason | None = None
         self._first_uj = 0
         self._last_uj = 0
+        self._moved_ns = 0
+        self._stood_ns = 0
         self.total_uj = 0
         self.longest_gap_ns = 0
         self.times_ns = array("q")
@@ -73,9 +78,12 @@ class CounterSum:
         if self._range_uj is not None and value_uj > self._range_uj:
             self._range_is_wrong(value_uj)
         if not self.times_ns:
-            self._first_uj = value_uj
+            self._first_uj, self._moved_ns = value_uj, at_ns
         else:
             self._step(at_ns - self.times_ns[-1], value_uj)
+        if value_uj != self._last_uj:
+            self._moved_ns = at_ns
+        self._stood_ns = max(self._stood_ns, at_ns - self._moved_ns)
         self._last_uj = value_uj
         self.times_ns.append(at_ns)
         self.totals_uj.append(self.total_uj)
@@ -189,8 +197,9 @@ class CounterSum:
         return Reason(code=code, detail=detail)
 
     def _frozen(self) -> Reason | None:
-        if self.total_uj > 0 or (self.fed and self.length_ns < FROZEN_AFTER_NS):
+        after_ns = STOPPED_AFTER_NS if self.total_uj > 0 else FROZEN_AFTER_NS
+        if self.fed and self._stood_ns < after_ns:
             return None
         stood = "did not move" if self.fed else "stayed at 0"
-        detail = f"{self._file} {stood} for {self.length_ns / 1e9:.1f} s"
+        detail = f"{self._file} {stood} for {self._stood_ns / 1e9:.1f} s"
         return Reason(code=ReasonCode.COUNTER_FROZEN, detail=detail)

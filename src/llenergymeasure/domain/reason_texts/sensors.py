@@ -94,7 +94,8 @@ SENSORS = {
     ),
     ReasonCode.COUNTER_FROZEN: ReasonText(
         title="the energy counter stood still",
-        meaning="The counter did not move for half a second or more, which is many of its periods.",
+        meaning="The counter did not move for half a second or more, which is many of its periods; "
+        "a CPU's that moved before or after may stand for 2 s.",
         harm="What was drawn meanwhile is missing.",
         remedy=(
             "Read the counter twice by hand; if it moves again, measure again.",
