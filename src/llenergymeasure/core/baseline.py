@@ -26,6 +26,7 @@ from llenergymeasure.core.baseline_power import (
     why_not,
 )
 from llenergymeasure.core.energy_backends.base import EnergyBackend
+from llenergymeasure.core.energy_backends.bounded import started, stopped
 from llenergymeasure.core.system_load import LoadMeter
 from llenergymeasure.domain.baseline import BaselineLevel, BaselineMethod, DomainBaseline
 from llenergymeasure.domain.energy import DomainReading, EnergyReading, domain_kind
@@ -37,6 +38,8 @@ PARTS: Final = 5
 PROBE_S: Final = 0.02
 LOOK_S: Final = 2.0
 LOOK_SHARE: Final = 0.1
+
+_SOURCE: Final = "the energy source"
 
 
 class IdleMeter:
@@ -106,9 +109,9 @@ class IdleMeter:
         return self._probed
 
     def _window(self, seconds: float) -> EnergyReading:
-        self._energy.start()
+        energy = started(self._energy, _SOURCE)
         self._sleep(seconds)
-        return self._energy.stop()
+        return stopped(energy, _SOURCE)
 
     def _domains(self) -> list[DomainReading]:
         """The domains that count and are here, as the probe saw them."""

@@ -8,22 +8,19 @@ Model load, warm-up and saving are the caller's, outside of it.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from llenergymeasure.core.energy_backends.base import EnergyBackend, SamplingEnergyBackend
-from llenergymeasure.core.energy_backends.none import stopped
+from llenergymeasure.core.energy_backends.base import EnergyBackend
+from llenergymeasure.core.energy_backends.bounded import samples_of, started, stopped
 from llenergymeasure.core.inference_backends.protocols import InferenceBackend
 from llenergymeasure.core.system_load import LoadMeter
 from llenergymeasure.domain.energy import EnergyReading, MeasurementWindow
 from llenergymeasure.domain.environment import LoadSample
 from llenergymeasure.domain.samples import SampleSeries
 from llenergymeasure.domain.trace import InferenceRequest, RequestTrace
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -69,15 +66,15 @@ def measure_window(
     """
     backend.synchronize()
     meter = LoadMeter(parent_pid=parent_pid)
-    energy.start()
+    energy = started(energy, source)
     try:
         traces, window = _run(backend, requests, on_trace)
     except BaseException:
-        _stop_quietly(energy)
+        stopped(energy, source)
         raise
     reading = stopped(energy, source)
     load = meter.sample()
-    return WindowOutcome(traces, reading, window, load, _samples(energy))
+    return WindowOutcome(traces, reading, window, load, samples_of(energy))
 
 
 def _run(
@@ -101,22 +98,3 @@ def _run(
         duration_s=(end_ns - start_ns) / 1e9,
     )
     return tuple(traces), window
-
-
-def _samples(energy: EnergyBackend) -> tuple[SampleSeries, ...]:
-    if not isinstance(energy, SamplingEnergyBackend):
-        return ()
-    try:
-        return tuple(energy.samples())
-    except Exception:
-        # A curve that is lost must not cost the joules, which are there already.
-        logger.exception("the energy source kept no samples")
-        return ()
-
-
-def _stop_quietly(energy: EnergyBackend) -> None:
-    # The engine's own error is the one to tell.
-    try:
-        energy.stop()
-    except Exception:
-        logger.exception("the energy source failed to stop after the engine had failed")

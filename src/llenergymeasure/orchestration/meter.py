@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import Any
 
 from llenergymeasure.config.energy_choice import AUTO
-from llenergymeasure.core.energy_backends.base import EnergyBackend, SamplingEnergyBackend
-from llenergymeasure.core.energy_backends.none import stopped
+from llenergymeasure.core.energy_backends.base import EnergyBackend
+from llenergymeasure.core.energy_backends.bounded import samples_of, started, stopped
 from llenergymeasure.domain.energy import EnergyReading
 from llenergymeasure.domain.metrics import EnergyMetrics
 from llenergymeasure.domain.samples import SampleSeries
@@ -77,8 +77,7 @@ class EnergyMeter:
                 "this EnergyMeter is running already", hint="use a second EnergyMeter to nest"
             )
         priming = self._priming or self._primed()
-        self._source = priming.ready()
-        self._source.start()
+        self._source = started(priming.ready(), self._name)
         self._running = True
 
     def stop(self) -> EnergyReading:
@@ -115,8 +114,7 @@ class EnergyMeter:
     @property
     def samples(self) -> tuple[SampleSeries, ...]:
         """What was sampled within the last window; empty where the source keeps none."""
-        source: object = self._source
-        return tuple(source.samples()) if isinstance(source, SamplingEnergyBackend) else ()
+        return samples_of(self._source) if self._source is not None else ()
 
     @property
     def energy(self) -> EnergyMetrics:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from llenergymeasure.core.energy_backends.base import EnergyBackend
+from llenergymeasure.core.energy_backends.bounded import closed
 from llenergymeasure.core.energy_backends.none import UnavailableEnergyBackend
 from llenergymeasure.exceptions import EnergyDevicesError, LLEnergyMeasureError
 
@@ -87,11 +88,7 @@ class EnergyPriming:
             self._close_source()
 
     def _close_source(self) -> None:
-        try:
-            self._energy.close()
-        except Exception:
-            # What was measured is there already.
-            logger.exception("energy source %s failed to close", self._name)
+        closed(self._energy, self._name)
 
 
 def _words(error: Exception) -> str:

@@ -7,6 +7,13 @@ import time
 from collections.abc import Sequence
 
 from llenergymeasure.core.energy_backends.base import EnergyBackend
+from llenergymeasure.core.energy_backends.bounded import (
+    PART_TIMEOUT_S,
+    StuckError,
+    closed,
+    give_up,
+    within,
+)
 from llenergymeasure.core.energy_backends.ownership import Claim
 from llenergymeasure.domain.energy import DomainReading, EnergyReading, EnergyScope, domain_kind
 from llenergymeasure.exceptions import EnergyDevicesError, LLEnergyMeasureError
@@ -70,7 +77,7 @@ class Part:
         if self._failure is not None:
             return
         try:
-            self.backend.start()
+            within(self.backend.start, PART_TIMEOUT_S)
         except Exception as error:  # noqa: BLE001 - told with the reading
             self._failure = self._told("failed to start", error)
 
@@ -78,7 +85,7 @@ class Part:
         """Close the window; without numbers where anything failed in it."""
         if self._failure is None:
             try:
-                reading = self.backend.stop()
+                reading = within(self.backend.stop, PART_TIMEOUT_S)
             except Exception as error:  # noqa: BLE001 - told with the reading
                 self._failure = self._told("failed to stop", error)
             else:
@@ -88,10 +95,7 @@ class Part:
 
     def close(self) -> None:
         """Release the source."""
-        try:
-            self.backend.close()
-        except Exception:
-            logger.exception("energy source %s failed to close", self.name)
+        closed(self.backend, self.name)
 
     def _complete(self, domains: tuple[DomainReading, ...]) -> tuple[DomainReading, ...]:
         """The domains, with those that were expected when the source was set up and are gone."""
@@ -118,6 +122,14 @@ class Part:
         ]
 
     def _told(self, what: str, error: Exception) -> str:
+        told = self._words(what, error)
+        if isinstance(error, StuckError):
+            # It would hang again, in every window.
+            self._failure_for_good = told
+            give_up(self.backend)
+        return told
+
+    def _words(self, what: str, error: Exception) -> str:
         if isinstance(error, LLEnergyMeasureError):
             logger.info("energy source %s %s: %s", self.name, what, error.message)
             return f"{error.message} ({error.hint})" if error.hint else error.message

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import time
 
 from llenergymeasure.config.backend_spec import BackendOptions
-from llenergymeasure.core.energy_backends.base import EnergyBackend
 from llenergymeasure.core.energy_backends.clock import MonotonicClock, WindowTimer
 from llenergymeasure.domain.energy import (
     DomainReading,
@@ -14,8 +12,6 @@ from llenergymeasure.domain.energy import (
     EnergyScope,
     MeasurementWindow,
 )
-
-logger = logging.getLogger(__name__)
 
 
 class NoEnergyBackend:
@@ -67,28 +63,17 @@ class UnavailableEnergyBackend:
 
     def stop(self) -> EnergyReading:
         """Close the window and say why it holds no joules."""
-        return _without_number(self._name, self._reason, self._timer.close())
+        return without_number(self._name, self._reason, self._timer.close())
 
     def close(self) -> None:
         """Forget an open window."""
         self._timer.forget()
 
 
-def stopped(energy: EnergyBackend, name: str) -> EnergyReading:
-    """The reading of a window's end; without a number where the source raises.
-
-    That is against its contract, and must not cost the work that was measured.
-    """
-    try:
-        return energy.stop()
-    except Exception as error:
-        logger.exception("energy source %s failed to stop", name)
-        return _without_number(name, f"{name} failed to stop: {type(error).__name__}: {error}")
-
-
-def _without_number(
+def without_number(
     name: str, reason: str, window: MeasurementWindow | None = None
 ) -> EnergyReading:
+    """A reading of a source that should have had a number, and why it has none."""
     missing = DomainReading(
         name="energy",
         scope=EnergyScope.MACHINE,
