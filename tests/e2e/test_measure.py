@@ -54,6 +54,7 @@ def test_a_signal_gives_128_plus_its_number(lem: Lem) -> None:
         (("--country", "Germany", "--", "true"), 125, "country_iso_code"),
         (("--nope", "--", "true"), 125, "--nope"),
         (("--json", "--", "true"), 125, "stdout belongs to the command"),
+        (("-o", "-", "--", "true"), 125, "stdout belongs to the command"),
         (("-o", "no/such/folder/x.json", "--", "true"), 125, "cannot be written"),
         ((), 125, "COMMAND"),
     ],

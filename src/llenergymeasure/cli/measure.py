@@ -87,7 +87,7 @@ def measure(
     )
 
     context = click.get_current_context()
-    if current().json:
+    if current().json or (output is not None and str(output) == "-"):
         raise click.UsageError("stdout belongs to the command; use --output FILE for JSON.")
     if output is not None and not _writable(output):
         click.echo(f"lem measure: {output} cannot be written; nothing was run", err=True)

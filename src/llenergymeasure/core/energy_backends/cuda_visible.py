@@ -67,7 +67,9 @@ def named_gpus(
     """
     chosen: dict[int, Chosen] = {}
     for name in names:
-        found = _named(name, gpus, parent_of) or _by_pci_id(name, gpus)
+        # Readings call a GPU gpu:N, so a user may.
+        plain = name.removeprefix("gpu:")
+        found = _named(plain, gpus, parent_of) or _by_pci_id(plain, gpus)
         if found is None:
             known = ", ".join(f"{i} = {gpu.uuid}" for i, gpu in enumerate(gpus)) or "none"
             raise EnergyDevicesError(

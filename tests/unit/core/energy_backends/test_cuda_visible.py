@@ -71,6 +71,7 @@ def test_indices_of_unequal_gpus_need_a_known_order() -> None:
     ("name", "expected"),
     [
         ("1", 1),
+        ("gpu:1", 1),
         ("GPU-bb", 2),
         ("MIG-2", 0),
         ("00000000:20:00.0", 1),
