@@ -5,13 +5,10 @@ No real AMD GPU has been seen: what the library answers is modelled on its docum
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import importlib.util
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +18,6 @@ from llenergymeasure.domain.energy import DomainReading, EnergyMethod, total_ene
 from llenergymeasure.domain.validity import ReasonCode
 
 NATIVE = Path(__file__).parents[1] / "native"
-ATTEMPTS = 3
 LIBRARY = "libamd_smi.so"
 MI250 = "name=AMD Instinct MI250X"
 DARK = f"{MI250},high=0,low=0,base=0"
@@ -43,19 +39,6 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def undisturbed(test: Callable[..., None]) -> Callable[..., None]:
-    """Measure again when a window missed its bound: real windows want a quiet machine."""
-
-    @functools.wraps(test)
-    def repeated(*args: Any, **kwargs: Any) -> None:
-        for _ in range(ATTEMPTS - 1):
-            with contextlib.suppress(AssertionError):
-                return test(*args, **kwargs)
-        return test(*args, **kwargs)
-
-    return repeated
-
-
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder: Path = amd_stand_in.build(tmp_path_factory.mktemp("amd"))
@@ -72,17 +55,17 @@ def codes(domain: DomainReading) -> list[ReasonCode]:
     return [finding.code for finding in domain.findings]
 
 
-@undisturbed
 def test_the_counter_is_the_value_and_power_its_witness(library: Path) -> None:
     name = "name=AMD Instinct MI300X,counter_ms=1,ripple=2"
     gpus = f"high=300,{name},temp=61;curve=ramp,low=90,high=600,period=2,{name},no_instant=1"
     found = read(library, gpus, 1.5)
     for domain in found.reading.domains:
         assert domain.method is EnergyMethod.COUNTER, domain.reason
-        assert domain.joules == pytest.approx(found.truths_j[domain.name], rel=0.005)
+        assert metering.off_j(domain, found.truths_j[domain.name]) <= 0
         assert domain.origin == "AMD SMI energy counter"
         assert domain.evidence is not None
-        assert domain.evidence.disagreement == pytest.approx(0.0, abs=0.05)
+        open_j = domain.evidence.witness_uncertainty_j + domain.uncertainty.edge_j
+        assert abs(domain.evidence.witness_j - domain.joules) <= open_j
         assert domain.source == "amdsmi"
     first, second = found.reading.domains
     assert first.device_id == "000000a0-0000-4000-8000-000000000000"
@@ -97,42 +80,45 @@ def test_the_counter_is_the_value_and_power_its_witness(library: Path) -> None:
     ]
 
 
-@undisturbed
 def test_power_is_the_value_without_a_counter(library: Path) -> None:
     found = read(library, "high=300,no_counter=1,ripple=2", 1.0)
     (domain,) = found.reading.domains
     assert domain.method is EnergyMethod.INTEGRATED
-    assert domain.joules == pytest.approx(found.truths_j["gpu:0"], rel=0.03)
+    assert metering.off_j(domain, found.truths_j["gpu:0"]) <= 0
     assert domain.origin == "AMD SMI power (amdsmi_get_power_info: current_socket_power)"
 
 
+# What happens to a GPU within the window.
 FAULTS = {
-    ReasonCode.COUNTER_FROZEN: "freeze_at=0",
-    ReasonCode.COUNTER_RESET: "reset_at=+2.8",
-    ReasonCode.DEVICE_LOST: "lost_at=+2.8",
-    ReasonCode.SENSOR_UNSUPPORTED: "high=0,low=0,base=0",
+    ReasonCode.COUNTER_FROZEN: "freeze_at",
+    ReasonCode.COUNTER_RESET: "reset_at",
+    ReasonCode.DEVICE_LOST: "lost_at",
 }
 
 
-@undisturbed
 def test_a_fault_is_null_with_its_reason_and_the_rest_stands(library: Path) -> None:
-    # A counter that stands still takes preparation about two seconds.
-    faulty = [f"high=300,name=AMD Instinct MI100,{fault}" for fault in FAULTS.values()]
-    found = read(library, ";".join([*faulty, "no_counter=1,no_power=1", "high=200"]), 2.0)
-    *lost, unsupported, sound = found.reading.domains
+    gpus = ["high=300,name=AMD Instinct MI100"] * len(FAULTS)
+    gpus += ["high=0,low=0,base=0", "no_counter=1,no_power=1", "high=200"]
+    happens = "; ".join(f"change({gpu}, {key!r}, '+0')" for gpu, key in enumerate(FAULTS.values()))
+    found = metering.metered(
+        amd_stand_in.environment(library, ";".join(gpus)),
+        {"m": {"backend": "amdsmi"}},
+        f"m.start(); time.sleep(0.6); {happens}; time.sleep(1.0); m.stop()",
+        library=LIBRARY,
+    )["m"]
+    *lost, dark, silent, sound = found.reading.domains
     assert [(d.joules, d.method, codes(d)) for d in lost] == [(None, None, [c]) for c in FAULTS]
-    assert codes(unsupported) == [ReasonCode.SENSOR_UNSUPPORTED]
-    assert sound.joules == pytest.approx(found.truths_j["gpu:5"], rel=0.01)
+    assert codes(dark) == codes(silent) == [ReasonCode.SENSOR_UNSUPPORTED]
+    assert metering.off_j(sound, found.truths_j["gpu:5"]) <= 0
     totals = total_energy(found.reading.domains)
     assert (totals.total_j, totals.partial_j) == (None, sound.joules)
     assert totals.missing == tuple(f"gpu:{index}" for index in range(5))
 
 
-@undisturbed
 def test_the_second_die_of_a_card_is_null_and_no_loss_beside_the_first(library: Path) -> None:
     found = read(library, TWO_DIES, 0.8)
     first, second = found.reading.domains
-    assert first.joules == pytest.approx(found.truths_j["gpu:0"], rel=0.01)
+    assert metering.off_j(first, found.truths_j["gpu:0"]) <= 0
     assert first.origin == "AMD SMI energy counter, of both dies of the card"
     assert first.findings == ()
     assert (second.joules, second.expected, second.findings) == (None, False, ())

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import importlib.util
+import itertools
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,22 +31,8 @@ def native(name: str) -> Any:
 stand_in, powercap_tree, metering = map(native, ("stand_in", "powercap_tree", "metering"))
 
 RANGE = powercap_tree.RANGE_UJ
-ATTEMPTS = 3
 TWO_GPUS = "curve=square,low=80,high=400,duty=0.25;high=200"
 NOBODY = 65534
-
-
-def undisturbed(test: Callable[..., None]) -> Callable[..., None]:
-    """Measure again when a window missed its bound: real windows want a quiet machine."""
-
-    @functools.wraps(test)
-    def repeated(*args: Any, **kwargs: Any) -> None:
-        for _ in range(ATTEMPTS - 1):
-            with contextlib.suppress(AssertionError):
-                return test(*args, **kwargs)
-        return test(*args, **kwargs)
-
-    return repeated
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +68,6 @@ m.stop()
 """
 
 
-@undisturbed
 def test_auto_measures_each_domain_once_from_the_best_source(library: Path, root: Path) -> None:
     # A retry finds the tree where the last one left it: only differences count.
     env = environment(library, root)
@@ -100,18 +83,17 @@ def test_auto_measures_each_domain_once_from_the_best_source(library: Path, root
     assert {domain.method for domain in domains.values()} == {EnergyMethod.COUNTER}
     assert [domains[name].joules for name in ("cpu:0", "ram:0", "psys")] == [30.0, 2.0, 80.0]
     for name in ("gpu:0", "gpu:1"):
-        assert domains[name].joules == pytest.approx(found.truths_j[name], rel=0.01)
+        assert metering.off_j(domains[name], found.truths_j[name]) <= 0
     gpu_j = sum(domains[name].joules or 0.0 for name in ("gpu:0", "gpu:1"))
     assert total_energy(found.reading.domains).total_j == pytest.approx(gpu_j + 32.0)
     assert found.reading.backend == "nvml+rapl"
 
-    windows = [domain.window for domain in domains.values() if domain.window is not None]
-    assert len(windows) == 5
-    ends = [window.end_monotonic_ns for window in windows]
-    starts = [window.start_monotonic_ns for window in windows]
-    assert max(ends) - min(ends) < 30_000_000
-    # A GPU's window opens at its counter's last step, which may be a step ago.
-    assert max(starts) - min(starts) < 130_000_000
+    windows = {name: domain.window for name, domain in domains.items()}
+    assert None not in windows.values()
+    # A GPU's window opens at its counter's last step, before the others', and is closed last.
+    for gpu, other in itertools.product(("gpu:0", "gpu:1"), ("cpu:0", "ram:0", "psys")):
+        assert windows[gpu].start_monotonic_ns <= windows[other].start_monotonic_ns
+        assert windows[other].end_monotonic_ns <= windows[gpu].end_monotonic_ns
     assert {series.device for series in found.samples} >= {"gpu:0", "gpu:1", "cpu:0", "ram:0"}
     assert [one.device for one in found.reading.conditions] == ["gpu:0", "gpu:1"]
 
@@ -171,7 +153,6 @@ def test_counters_that_may_not_be_read_are_estimated_with_the_remedy(
     assert ReasonCode.RAPL_UNREADABLE not in [reason.code for reason in found.reasons]
 
 
-@undisturbed
 def test_meters_nest_and_overlap(library: Path, root: Path) -> None:
     body = """
 outer.start(); time.sleep(0.5)
@@ -184,7 +165,7 @@ outer.stop(); time.sleep(0.4); late.stop()
     found = metering.metered(environment(library, root), meters, body)
     for one in found.values():
         for name in ("gpu:0", "gpu:1"):
-            assert one.domains[name].joules == pytest.approx(one.truths_j[name], rel=0.02)
+            assert metering.off_j(one.domains[name], one.truths_j[name]) <= 0
     outer, inner, late = (found[name].domains["gpu:1"].window for name in names)
     assert outer is not None and inner is not None and late is not None
     assert outer.start_monotonic_ns < inner.start_monotonic_ns
@@ -192,7 +173,6 @@ outer.stop(); time.sleep(0.4); late.stop()
     assert outer.end_monotonic_ns < late.end_monotonic_ns
 
 
-@undisturbed
 def test_a_meter_measures_the_gpus_and_at_the_interval_that_it_is_told(library: Path) -> None:
     how = {"backend": ["nvml", "estimate"], "gpus": ["1"], "interval_ms": 200.0}
     body = "m.start(); time.sleep(1.1); m.stop()"
@@ -200,7 +180,8 @@ def test_a_meter_measures_the_gpus_and_at_the_interval_that_it_is_told(library: 
     assert set(found.domains) == {"gpu:1", "cpu", "ram"}
     evidence = found.domains["gpu:1"].evidence
     assert evidence is not None
-    assert evidence.longest_gap_s == pytest.approx(0.2, abs=0.05)
+    # Left to itself it reads every 20 ms; a busy machine only makes gaps longer.
+    assert evidence.longest_gap_s is not None and evidence.longest_gap_s >= 0.15
 
 
 CHECK = """

@@ -31,7 +31,11 @@ if __name__ == "__main__":
         codecs.lookup("ascii")
         os.setuid(asked["user"])
     meters = {name: EnergyMeter(**how) for name, how in asked["meters"].items()}
-    exec(asked["body"], {"time": time, **meters})
+
+    def change(gpu, key, value):
+        library.stand_in_set(gpu, key.encode(), value.encode())
+
+    exec(asked["body"], {"time": time, "change": change, **meters})
     library.stand_in_energy_j.restype = ctypes.c_double
     library.stand_in_energy_j.argtypes = [ctypes.c_uint, ctypes.c_double, ctypes.c_double]
 
@@ -73,6 +77,18 @@ class Metered:
         return {domain.name: domain for domain in self.reading.domains}
 
 
+def off_j(domain: DomainReading, truth_j: float | None) -> float:
+    """By how much the truth lies outside of the interval, the sensor's gain left out; in J.
+
+    How wide the interval is, is for the virtual clock to test: a busy machine may widen it.
+    """
+    assert domain.joules is not None, domain.reason
+    assert domain.uncertainty is not None
+    assert truth_j is not None
+    parts = domain.uncertainty
+    return abs(domain.joules - truth_j) - (parts.edge_j or 0.0) - (parts.sampling_j or 0.0)
+
+
 def metered(
     env: Mapping[str, str],
     meters: Mapping[str, Mapping[str, Any]],
@@ -80,7 +96,10 @@ def metered(
     library: str = "libnvidia-ml.so.1",
     user: int | None = None,
 ) -> dict[str, Metered]:
-    """Run ``body`` with meters of these names and arguments, as another user if one is given."""
+    """Run ``body`` with meters of these names and arguments, as another user if one is given.
+
+    In the body, ``change(gpu, key, value)`` sets something of the stand-in.
+    """
     asked = json.dumps({"meters": meters, "body": body, "library": library, "user": user})
     done = subprocess.run(
         [sys.executable, "-c", _SCRIPT, asked],
