@@ -28,7 +28,7 @@ from llenergymeasure.cli.display.tables import Column, print_table
 from llenergymeasure.domain.experiment import AggregatedResult
 from llenergymeasure.domain.metrics import LatencyMetrics, LatencySummary
 from llenergymeasure.domain.statistics import CycleStats
-from llenergymeasure.domain.validity import Validity, ValidityStatus
+from llenergymeasure.domain.validity import Severity, Validity, ValidityStatus, severity
 from llenergymeasure.security import printable
 
 _LABEL_WIDTH = 20
@@ -151,10 +151,14 @@ def _stats(stats: CycleStats | None, unit: str, kind: str) -> str:
 
 
 def validity_rows(validity: Validity) -> Iterator[Row]:
-    """The verdict, then each reason in words with its code."""
+    """The verdict, then each reason in words with its code; what only informs comes last."""
     yield "Verdict", VERDICTS[validity.status][0]
+    notes = [reason for reason in validity.reasons if severity(reason.code) is Severity.NOTE]
     for reason in validity.reasons:
-        yield "", f"- {reason.detail} [{reason.code}]"
+        if reason not in notes:
+            yield "", f"- {reason.detail} [{reason.code}]"
+    for reason in notes:
+        yield "", f"- note: {reason.detail} [{reason.code}]"
     if validity.reasons:
         yield "", "lem explain CODE says more"
 
