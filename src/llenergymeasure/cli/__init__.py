@@ -17,10 +17,16 @@ _NOT_FROM_DOTENV = ("LD_", "DYLD_", "PYTHON", "BASH_")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``lem`` and return its exit code: 0 done, 1 failed, 2 wrong input, 130 interrupted."""
+    try:
+        return _run(list(sys.argv[1:] if argv is None else argv))
+    finally:
+        _drop_what_nobody_reads()
+
+
+def _run(args: list[str]) -> int:
     from llenergymeasure.cli.errors import exit_code_of
     from llenergymeasure.cli.root import lem
 
-    args = list(sys.argv[1:] if argv is None else argv)
     _never_fail_to_print()
     try:
         _read_dotenv()
@@ -66,3 +72,14 @@ def _never_fail_to_print() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+
+
+def _drop_what_nobody_reads() -> None:
+    """Let what a reader left unread not turn the exit code into Python's 120."""
+    import os
+
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

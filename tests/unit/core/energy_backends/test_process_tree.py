@@ -94,6 +94,8 @@ def test_one_without_a_parent_of_ours_is_known_by_the_leader_of_its_group(
     script = f"sh -c '{LONG} > /dev/null & echo $!'; {LONG}"
     leader = shell(started, script, start_new_session=True)
     orphan = told_pid(leader, started)
+    # Until its shell has become it, it is called sh.
+    wait_until(lambda: psutil.Process(orphan).name() == "sleep")
     wait_until(lambda: psutil.Process(orphan).ppid() != leader.pid)
     assert tree.foreign([orphan]) == {}
     close(leader)
