@@ -82,7 +82,7 @@ class TreeMeter:
 
     def _look(self, *, search: bool | None) -> dict[int, _Seen]:
         seen = {}
-        for pid in {*self._found(search=search), *self._known}:
+        for pid in self._found(search=search) | self._known.keys():
             process = _read(pid)
             if process is None or self._has_taken_the_number(pid, process):
                 continue
@@ -94,14 +94,22 @@ class TreeMeter:
         self.most = max(self.most, len(seen))
         return seen
 
-    def _found(self, *, search: bool | None) -> list[int]:
+    def _found(self, *, search: bool | None) -> set[int]:
         begin_s = time.monotonic()
         if search is False or (search is None and begin_s < self._search_at_s):
-            return []
-        found = list(_tree(self._root))
+            return set()
+        found = set(_tree(self._root))
+        # What an orphan starts is not below the root any more.
+        for pid in self._known.keys() - found:
+            if self._is_still(pid):
+                found.update(_tree(pid))
         took_s = time.monotonic() - begin_s
         self._search_at_s = begin_s + max(_SEARCH_EVERY_S, took_s / _SEARCH_SHARE)
         return found
+
+    def _is_still(self, pid: int) -> bool:
+        process = _read(pid)
+        return process is not None and not self._has_taken_the_number(pid, process)
 
     def _has_taken_the_number(self, pid: int, process: _Seen) -> bool:
         """Whether the one that had it when we last looked has ended."""

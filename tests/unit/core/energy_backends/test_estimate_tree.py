@@ -213,3 +213,19 @@ def test_no_time_is_lost_or_doubled_whoever_ends(data: st.DataObject) -> None:
             if data.draw(st.booleans()):
                 assert meter.used_s() == simulated.truth_s
         assert meter.used_s() == simulated.truth_s
+
+
+def test_what_an_orphan_starts_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulated = Simulated()
+    monkeypatch.setattr(estimate_tree, "_tree", simulated.tree)
+    monkeypatch.setattr(estimate_tree, "_read", simulated.living.get)
+    monkeypatch.setattr(estimate_tree, "_now_s", lambda: 0.0)
+    meter = TreeMeter(1)
+    simulated.spawn(1)
+    simulated.spawn(2)
+    meter.used_s(search=True)
+    simulated.end(2, waited_for=True)
+    simulated.spawn(3)
+    meter.used_s(search=True)
+    simulated.work(4)
+    assert meter.used_s() == 1.0
