@@ -91,10 +91,4 @@ def _run(
             on_trace(trace)
     backend.synchronize()
     end_ns = time.monotonic_ns()
-    window = MeasurementWindow(
-        start_monotonic_ns=start_ns,
-        end_monotonic_ns=end_ns,
-        start_utc=start_utc,
-        duration_s=(end_ns - start_ns) / 1e9,
-    )
-    return tuple(traces), window
+    return tuple(traces), MeasurementWindow.between(start_ns, end_ns, start_utc)

@@ -41,6 +41,16 @@ class MeasurementWindow(Record):
     start_utc: datetime
     duration_s: float
 
+    @classmethod
+    def between(cls, start_ns: int, end_ns: int, start_utc: datetime) -> MeasurementWindow:
+        """The window from one monotonic time to another."""
+        return cls(
+            start_monotonic_ns=start_ns,
+            end_monotonic_ns=end_ns,
+            start_utc=start_utc,
+            duration_s=(end_ns - start_ns) / 1e9,
+        )
+
 
 class Uncertainty(Record):
     """The parts of a joule's interval, in J. None where a part does not apply or is not known.

@@ -18,7 +18,6 @@ from llenergymeasure.core.energy_backends.amdsmi_names import (
     SOURCE,
     AmdState,
     domain_of,
-    no_domain,
     origin_of,
     without_sensor,
 )
@@ -29,7 +28,7 @@ from llenergymeasure.core.energy_backends.counter_backend import (
     Watched,
 )
 from llenergymeasure.core.energy_backends.device_reading import device_reading
-from llenergymeasure.core.energy_backends.nvml_names import window_of
+from llenergymeasure.core.energy_backends.gpu_names import no_gpu, window_of
 from llenergymeasure.core.energy_backends.sensor_gain import sensor_gain
 from llenergymeasure.domain.energy import DomainReading
 from llenergymeasure.domain.validity import ReasonCode
@@ -59,10 +58,10 @@ class AmdSmiBackend(CounterBackend):
             # Whoever names GPUs expects them.
             expected = error.broken or self._names is not None
             code = ReasonCode.AMDSMI_UNAVAILABLE
-            return Found(without=[no_domain(code, str(error), expected=expected)])
+            return Found(without=[no_gpu(SOURCE, code, str(error), expected=expected)])
         if not devices:
             detail = "AMD SMI shows no GPU that this process may use"
-            return Found(without=[no_domain(ReasonCode.NO_GPU, detail, expected=False)])
+            return Found(without=[no_gpu(SOURCE, ReasonCode.NO_GPU, detail, expected=False)])
         indices = {device.index for device in devices}
         sensing = [device for device in devices if device.die_of is None]
         return Found(

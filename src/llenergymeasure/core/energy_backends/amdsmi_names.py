@@ -1,4 +1,4 @@
-"""How an AMD GPU is named in a reading, and what is said where one has no sensor of its own."""
+"""How an AMD GPU is named in a reading, and what is said of one without a sensor of its own."""
 
 from __future__ import annotations
 
@@ -96,19 +96,5 @@ def _second_die(device: AmdDevice, first: int, *, expected: bool) -> DomainReadi
         expected=expected,
         reason=detail,
         findings=(Reason(code=code, detail=detail),) if expected else (),
-        source=SOURCE,
-    )
-
-
-def no_domain(code: ReasonCode, detail: str, *, expected: bool) -> DomainReading:
-    """What is said where there is no GPU (arguments as in ``nvml_names.no_domain``)."""
-    return DomainReading(
-        name="gpu",
-        scope=EnergyScope.DEVICE,
-        method=None,
-        joules=None,
-        expected=expected,
-        reason=detail,
-        findings=(Reason(code=code, detail=detail),),
         source=SOURCE,
     )

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from llenergymeasure.domain.energy import MeasurementWindow
 from llenergymeasure.exceptions import EnergyBackendError
 
 MonotonicClock = Callable[[], int]
 """Returns nanoseconds that never go backwards, as ``time.monotonic_ns`` does."""
+
+
+def past_window(start_ns: int, end_ns: int) -> MeasurementWindow:
+    """A window that began a while ago by ``time.monotonic_ns``; its UTC is told back from now."""
+    ago = timedelta(microseconds=(time.monotonic_ns() - start_ns) / 1e3)
+    return MeasurementWindow.between(start_ns, end_ns, datetime.now(UTC) - ago)
 
 
 class WindowTimer:
@@ -56,12 +62,7 @@ class WindowTimer:
             raise EnergyBackendError("no window is open: call start() before stop()")
         start_ns, start_utc = self._opened
         self._opened = None
-        return MeasurementWindow(
-            start_monotonic_ns=start_ns,
-            end_monotonic_ns=end_ns,
-            start_utc=start_utc,
-            duration_s=(end_ns - start_ns) / 1e9,
-        )
+        return MeasurementWindow.between(start_ns, end_ns, start_utc)
 
     def forget(self) -> None:
         """Drop an open window, if there is one."""

@@ -12,14 +12,13 @@ from llenergymeasure.core.energy_backends.counter_backend import (
     Watched,
 )
 from llenergymeasure.core.energy_backends.device_reading import device_reading
+from llenergymeasure.core.energy_backends.gpu_names import no_gpu, window_of
 from llenergymeasure.core.energy_backends.nvml_devices import Nvml, NvmlDevice, NvmlMissingError
 from llenergymeasure.core.energy_backends.nvml_gate import gate_findings
 from llenergymeasure.core.energy_backends.nvml_names import (
     SOURCE,
     binding_version,
     domain_of,
-    no_domain,
-    window_of,
 )
 from llenergymeasure.core.energy_backends.process_tree import ProcessTree, sees_host_pids
 from llenergymeasure.core.energy_backends.sensor_gain import sensor_gain
@@ -51,10 +50,10 @@ class NvmlBackend(CounterBackend):
             # Whoever names GPUs expects them.
             expected = error.broken or self._names is not None
             code = ReasonCode.NVML_UNAVAILABLE
-            return Found(without=[no_domain(code, str(error), expected=expected)])
+            return Found(without=[no_gpu(SOURCE, code, str(error), expected=expected)])
         if not devices:
             detail = "NVML shows no GPU that this process may use"
-            return Found(without=[no_domain(ReasonCode.NO_GPU, detail, expected=False)])
+            return Found(without=[no_gpu(SOURCE, ReasonCode.NO_GPU, detail, expected=False)])
         tree = ProcessTree() if sees_host_pids() else None
         return Found(devices=[_counted(device) for device in devices], tree=tree)
 

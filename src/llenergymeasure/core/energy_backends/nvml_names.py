@@ -1,15 +1,12 @@
-"""How a GPU and its window are named in a reading, and what is said where there is no GPU."""
+"""How an NVIDIA GPU is named in a reading."""
 
 from __future__ import annotations
 
 import re
-import time
-from datetime import UTC, datetime, timedelta
 from importlib import metadata
 
-from llenergymeasure.core.energy_backends.device_track import DeviceTrack
 from llenergymeasure.core.energy_backends.nvml_devices import NvmlDevice
-from llenergymeasure.domain.energy import DomainReading, EnergyScope, MeasurementWindow
+from llenergymeasure.domain.energy import DomainReading, EnergyScope
 from llenergymeasure.domain.validity import Reason, ReasonCode
 
 SOURCE = "nvml"
@@ -39,37 +36,6 @@ def domain_of(device: NvmlDevice) -> DomainReading:
             if detail
         ),
         source=SOURCE,
-    )
-
-
-def no_domain(code: ReasonCode, detail: str, *, expected: bool) -> DomainReading:
-    """What is said where there is no GPU.
-
-    Args:
-        code: Why.
-        detail: The same in words.
-        expected: There should be one, so that a total without it is no total.
-    """
-    return DomainReading(
-        name="gpu",
-        scope=EnergyScope.DEVICE,
-        method=None,
-        joules=None,
-        expected=expected,
-        reason=detail,
-        findings=(Reason(code=code, detail=detail),),
-        source=SOURCE,
-    )
-
-
-def window_of(track: DeviceTrack) -> MeasurementWindow:
-    """A device's own window, which opened at its own counter's step."""
-    ago = timedelta(microseconds=(time.monotonic_ns() - track.start_ns) / 1e3)
-    return MeasurementWindow(
-        start_monotonic_ns=track.start_ns,
-        end_monotonic_ns=track.end_ns,
-        start_utc=datetime.now(UTC) - ago,
-        duration_s=(track.end_ns - track.start_ns) / 1e9,
     )
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 import shlex
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from llenergymeasure.core.energy_backends.clock import past_window
 from llenergymeasure.core.energy_backends.rapl_counter import CounterSum
 from llenergymeasure.core.energy_backends.rapl_domains import Kind, RaplDomain
 from llenergymeasure.core.energy_backends.rapl_watch import WATCH_NS, Watched
@@ -91,18 +90,6 @@ def domain_readings(
     return tuple(_reading(track, window, closed) for track in tracks)
 
 
-def own_window(count: CounterSum) -> MeasurementWindow:
-    """From the first reading to the last."""
-    start_ns, end_ns = count.times_ns[0], count.times_ns[-1]
-    ago = timedelta(microseconds=(time.monotonic_ns() - start_ns) / 1e3)
-    return MeasurementWindow(
-        start_monotonic_ns=start_ns,
-        end_monotonic_ns=end_ns,
-        start_utc=datetime.now(UTC) - ago,
-        duration_s=(end_ns - start_ns) / 1e9,
-    )
-
-
 def unreadable(file: Path, error: Exception) -> Reason:
     """Why a counter has no value."""
     if isinstance(error, PermissionError):
@@ -140,13 +127,14 @@ def _absent(finding: Reason, *, expected: bool) -> DomainReading:
 
 def _reading(track: Track, around: MeasurementWindow, closed: Reason | None) -> DomainReading:
     domain, fault = track.domain, track.count.fault
+    times_ns = track.count.times_ns
     who = DomainReading(
         name=domain.name,
         scope=EnergyScope.MACHINE,
         method=None,
         joules=None,
         origin=f"RAPL {domain.zone.name} counter ({domain.zone.folder})",
-        window=around if fault is not None else own_window(track.count),
+        window=around if fault is not None else past_window(times_ns[0], times_ns[-1]),
         evidence=_evidence(track),
         source=SOURCE,
         counted=domain.counted,
