@@ -21,15 +21,15 @@ from llenergymeasure.core.energy_backends.amdsmi_names import (
     origin_of,
     without_sensor,
 )
-from llenergymeasure.core.energy_backends.counter_backend import (
+from llenergymeasure.core.energy_backends.gpu.absent import no_gpu, window_of
+from llenergymeasure.core.energy_backends.gpu.backend import (
     CountedDevice,
     CounterBackend,
     Found,
     Watched,
 )
-from llenergymeasure.core.energy_backends.device_reading import device_reading
-from llenergymeasure.core.energy_backends.gpu_names import no_gpu, window_of
-from llenergymeasure.core.energy_backends.sensor_gain import sensor_gain
+from llenergymeasure.core.energy_backends.gpu.reading import device_reading
+from llenergymeasure.core.energy_backends.gpu.sensor_gain import sensor_gain
 from llenergymeasure.domain.energy import DomainReading
 from llenergymeasure.domain.validity import ReasonCode
 

@@ -18,7 +18,7 @@ from llenergymeasure.core.energy_backends.amdsmi_visible import (
     named_amd_gpus,
     visible_amd_gpus,
 )
-from llenergymeasure.core.energy_backends.device_track import SensorError
+from llenergymeasure.core.energy_backends.gpu.track import SensorError
 
 # Where current power is not told, the other is: a GPU has one of the two.
 _POWERS = ("current_socket_power", "average_socket_power", "socket_power")

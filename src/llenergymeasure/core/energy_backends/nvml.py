@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from llenergymeasure.config.backend_configs import NvmlConfig
-from llenergymeasure.core.energy_backends.counter_backend import (
+from llenergymeasure.core.energy_backends.gpu.absent import no_gpu, window_of
+from llenergymeasure.core.energy_backends.gpu.backend import (
     CountedDevice,
     CounterBackend,
     Found,
     Watched,
 )
-from llenergymeasure.core.energy_backends.device_reading import device_reading
-from llenergymeasure.core.energy_backends.gpu_names import no_gpu, window_of
+from llenergymeasure.core.energy_backends.gpu.findings import gate_findings
+from llenergymeasure.core.energy_backends.gpu.reading import device_reading
+from llenergymeasure.core.energy_backends.gpu.sensor_gain import sensor_gain
 from llenergymeasure.core.energy_backends.nvml_devices import Nvml, NvmlDevice, NvmlMissingError
-from llenergymeasure.core.energy_backends.nvml_gate import gate_findings
 from llenergymeasure.core.energy_backends.nvml_names import (
     SOURCE,
     binding_version,
     domain_of,
 )
 from llenergymeasure.core.energy_backends.process_tree import ProcessTree, sees_host_pids
-from llenergymeasure.core.energy_backends.sensor_gain import sensor_gain
 from llenergymeasure.domain.energy import DomainReading
 from llenergymeasure.domain.validity import ReasonCode
 

@@ -18,7 +18,7 @@ from llenergymeasure.core.energy_backends.cuda_visible import (
     named_gpus,
     visible_gpus,
 )
-from llenergymeasure.core.energy_backends.device_track import SensorError
+from llenergymeasure.core.energy_backends.gpu.track import SensorError
 from llenergymeasure.core.energy_backends.nvml_calls import Calls, Read
 from llenergymeasure.core.energy_backends.nvml_state import DeviceState
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llenergymeasure.core.energy_backends.clock import past_window
+from llenergymeasure.core.energy_backends.gpu.sensor_gain import SensorGain
 from llenergymeasure.core.energy_backends.rapl_counter import CounterSum
 from llenergymeasure.core.energy_backends.rapl_domains import Kind, RaplDomain
 from llenergymeasure.core.energy_backends.rapl_watch import WATCH_NS, Watched
-from llenergymeasure.core.energy_backends.sensor_gain import SensorGain
 from llenergymeasure.domain.energy import (
     DomainReading,
     EnergyMethod,

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from llenergymeasure.config.backend_configs import AmdSmiConfig, NvmlConfig
-from llenergymeasure.core.energy_backends.device_reading import LONGEST_GAP_S
+from llenergymeasure.core.energy_backends.gpu.reading import LONGEST_GAP_S
 from llenergymeasure.core.energy_backends.nvml import NvmlBackend
 from llenergymeasure.core.energy_backends.nvml_devices import Nvml, NvmlMissingError
 from llenergymeasure.domain.validity import ReasonCode

@@ -10,10 +10,10 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llenergymeasure.core.energy_backends.counter_window import counted
-from llenergymeasure.core.energy_backends.device_track import DeviceTrack
-from llenergymeasure.core.energy_backends.nvml_watch import await_step, follow_end
-from llenergymeasure.core.energy_backends.ticks import Tick
+from llenergymeasure.core.energy_backends.gpu.counter_energy import counted
+from llenergymeasure.core.energy_backends.gpu.edges import await_step, follow_end
+from llenergymeasure.core.energy_backends.gpu.signal.ticks import Tick
+from llenergymeasure.core.energy_backends.gpu.track import DeviceTrack
 
 _path = Path(__file__).with_name("virtual_gpu.py")
 _spec = importlib.util.spec_from_file_location("virtual_gpu", _path)

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from llenergymeasure.core.energy_backends.device_track import DeviceTrack
-from llenergymeasure.core.energy_backends.nvml_watch import await_step, follow_end
-from llenergymeasure.core.energy_backends.sensor_gain import SensorGain
+from llenergymeasure.core.energy_backends.gpu.edges import await_step, follow_end
+from llenergymeasure.core.energy_backends.gpu.sensor_gain import SensorGain
+from llenergymeasure.core.energy_backends.gpu.track import DeviceTrack
 from llenergymeasure.domain.energy import DomainReading, EnergyMethod
 from llenergymeasure.domain.validity import ReasonCode
 

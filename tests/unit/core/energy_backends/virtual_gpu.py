@@ -10,17 +10,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import accumulate
 
-from llenergymeasure.core.energy_backends.device_reading import device_reading
-from llenergymeasure.core.energy_backends.device_track import DeviceTrack, Rhythm, SensorError
-from llenergymeasure.core.energy_backends.nvml_watch import (
+from llenergymeasure.core.energy_backends.gpu.edges import (
     Timing,
     await_step,
     follow_end,
     interval_s,
     learn_rhythm,
 )
-from llenergymeasure.core.energy_backends.sensor_gain import SensorGain
-from llenergymeasure.core.energy_backends.ticks import Tick
+from llenergymeasure.core.energy_backends.gpu.reading import device_reading
+from llenergymeasure.core.energy_backends.gpu.sensor_gain import SensorGain
+from llenergymeasure.core.energy_backends.gpu.signal.ticks import Tick
+from llenergymeasure.core.energy_backends.gpu.track import DeviceTrack, Rhythm, SensorError
 from llenergymeasure.domain.energy import (
     DomainReading,
     EnergyScope,

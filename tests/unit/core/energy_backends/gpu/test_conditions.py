@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llenergymeasure.core.energy_backends.device_track import DeviceTrack, Rhythm
-from llenergymeasure.core.energy_backends.nvml_conditions import conditions_of, series_of
-from llenergymeasure.core.energy_backends.nvml_telemetry import Telemetry
+from llenergymeasure.core.energy_backends.gpu.conditions import conditions_of, series_of
+from llenergymeasure.core.energy_backends.gpu.telemetry import Telemetry
+from llenergymeasure.core.energy_backends.gpu.track import DeviceTrack, Rhythm
 from llenergymeasure.domain.samples import SampleSeries
 
 MS = 1_000_000

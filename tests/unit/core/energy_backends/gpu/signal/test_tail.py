@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llenergymeasure.core.energy_backends.observations import PowerReads
-from llenergymeasure.core.energy_backends.power_changes import PowerSensor
-from llenergymeasure.core.energy_backends.tail import Rise, Tail, tail_energy, union
-from llenergymeasure.core.energy_backends.ticks import Period, Tick
+from llenergymeasure.core.energy_backends.gpu.signal.power_changes import PowerSensor
+from llenergymeasure.core.energy_backends.gpu.signal.reads import PowerReads
+from llenergymeasure.core.energy_backends.gpu.signal.tail import Rise, Tail, tail_energy, union
+from llenergymeasure.core.energy_backends.gpu.signal.ticks import Period, Tick
 
 MS = 1_000_000
 UPDATE_MS = 20

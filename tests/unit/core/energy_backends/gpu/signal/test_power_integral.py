@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llenergymeasure.core.energy_backends.observations import PowerReads
-from llenergymeasure.core.energy_backends.power_changes import PowerSensor
-from llenergymeasure.core.energy_backends.power_integral import integrate
-from llenergymeasure.core.energy_backends.ticks import Period
+from llenergymeasure.core.energy_backends.gpu.signal.power_changes import PowerSensor
+from llenergymeasure.core.energy_backends.gpu.signal.power_integral import integrate
+from llenergymeasure.core.energy_backends.gpu.signal.reads import PowerReads
+from llenergymeasure.core.energy_backends.gpu.signal.ticks import Period
 
 MS = 1_000_000
 QUICK = PowerSensor(Period(20 * MS))

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from llenergymeasure.core.energy_backends.clock import MonotonicClock
-from llenergymeasure.core.energy_backends.observations import Floats, Ints
+from llenergymeasure.core.energy_backends.gpu.signal.reads import Floats, Ints
 from llenergymeasure.core.energy_backends.process_tree import ProcessTree
 
 

@@ -16,17 +16,17 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from llenergymeasure.core.energy_backends.clock import WindowTimer
-from llenergymeasure.core.energy_backends.device_track import DeviceTrack, Rhythm, Sensor
-from llenergymeasure.core.energy_backends.nvml_conditions import conditions_of, series_of
-from llenergymeasure.core.energy_backends.nvml_sampler import Sampler
-from llenergymeasure.core.energy_backends.nvml_telemetry import State, Telemetry
-from llenergymeasure.core.energy_backends.nvml_watch import (
+from llenergymeasure.core.energy_backends.gpu.conditions import conditions_of, series_of
+from llenergymeasure.core.energy_backends.gpu.edges import (
     Timing,
     await_step,
     follow_end,
     interval_s,
     learn_rhythm,
 )
+from llenergymeasure.core.energy_backends.gpu.sampler import Sampler
+from llenergymeasure.core.energy_backends.gpu.telemetry import State, Telemetry
+from llenergymeasure.core.energy_backends.gpu.track import DeviceTrack, Rhythm, Sensor
 from llenergymeasure.core.energy_backends.process_tree import ProcessTree
 from llenergymeasure.domain.conditions import DeviceConditions
 from llenergymeasure.domain.energy import DomainReading, EnergyReading

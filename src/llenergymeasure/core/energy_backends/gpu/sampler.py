@@ -10,8 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from llenergymeasure.core.energy_backends.device_track import DeviceTrack
-from llenergymeasure.core.energy_backends.nvml_telemetry import Telemetry
+from llenergymeasure.core.energy_backends.gpu.telemetry import Telemetry
+from llenergymeasure.core.energy_backends.gpu.track import DeviceTrack
 
 # Settings and processes cost the driver most, and change seldom.
 AROUND_S = 1.0

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from llenergymeasure.core.energy_backends.device_track import DeviceTrack, Rhythm
-from llenergymeasure.core.energy_backends.nvml_watch import (
+from llenergymeasure.core.energy_backends.gpu.edges import (
     GIVE_UP_NS,
     STEP_TIMEOUT_NS,
     await_step,
     follow_end,
     learn_rhythm,
 )
+from llenergymeasure.core.energy_backends.gpu.track import DeviceTrack, Rhythm
 
 _path = Path(__file__).with_name("virtual_gpu.py")
 _spec = importlib.util.spec_from_file_location("virtual_gpu", _path)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llenergymeasure.core.energy_backends.sensor_gain import sensor_gain
-from llenergymeasure.core.energy_backends.ticks import (
+from llenergymeasure.core.energy_backends.gpu.sensor_gain import sensor_gain
+from llenergymeasure.core.energy_backends.gpu.signal.ticks import (
     Period,
     Tick,
     on_the_beat,

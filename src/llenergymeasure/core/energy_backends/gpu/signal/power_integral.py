@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llenergymeasure.core.energy_backends.observations import PowerReads
-from llenergymeasure.core.energy_backends.power_changes import (
+from llenergymeasure.core.energy_backends.gpu.signal.power_changes import (
     Changes,
     PowerSensor,
     hidden_ns,
     hidden_w,
 )
+from llenergymeasure.core.energy_backends.gpu.signal.reads import PowerReads
 
 # NVML tells whole milliwatts, and cuts off what is below.
 _RESOLUTION_W = 0.001

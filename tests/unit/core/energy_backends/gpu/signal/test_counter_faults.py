@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from llenergymeasure.core.energy_backends.counter_faults import counter_fault
-from llenergymeasure.core.energy_backends.observations import CounterReads
-from llenergymeasure.core.energy_backends.ticks import Period
+from llenergymeasure.core.energy_backends.gpu.signal.counter_faults import counter_fault
+from llenergymeasure.core.energy_backends.gpu.signal.reads import CounterReads
+from llenergymeasure.core.energy_backends.gpu.signal.ticks import Period
 from llenergymeasure.domain.validity import ReasonCode
 
 MS = 1_000_000

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llenergymeasure.core.energy_backends.nvml_sampler import Sampler, _Duty
+from llenergymeasure.core.energy_backends.gpu.sampler import Sampler, _Duty
 
 
 class Counted:

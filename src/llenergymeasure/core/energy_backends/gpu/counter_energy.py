@@ -10,11 +10,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from llenergymeasure.core.energy_backends.device_track import DeviceTrack
-from llenergymeasure.core.energy_backends.observations import CounterReads, PowerReads
-from llenergymeasure.core.energy_backends.power_changes import QUICKEST_UPDATE_NS, PowerSensor
-from llenergymeasure.core.energy_backends.tail import Rise, Tail, tail_energy, union
-from llenergymeasure.core.energy_backends.ticks import Period, Tick, sharpest
+from llenergymeasure.core.energy_backends.gpu.signal.power_changes import (
+    QUICKEST_UPDATE_NS,
+    PowerSensor,
+)
+from llenergymeasure.core.energy_backends.gpu.signal.reads import CounterReads, PowerReads
+from llenergymeasure.core.energy_backends.gpu.signal.tail import Rise, Tail, tail_energy, union
+from llenergymeasure.core.energy_backends.gpu.signal.ticks import Period, Tick, sharpest
+from llenergymeasure.core.energy_backends.gpu.track import DeviceTrack
 
 # Enough to have seen the levels that power has, and on what beat it is updated.
 _LOOK_AROUND_NS = 2_000_000_000

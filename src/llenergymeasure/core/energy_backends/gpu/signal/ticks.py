@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llenergymeasure.core.energy_backends.observations import Floats, Ints
+from llenergymeasure.core.energy_backends.gpu.signal.reads import Floats, Ints
 
 SHARP_NS = 1_000_000
 """A step seen this sharply puts 1 J at 700 W; a busy machine may need another try."""

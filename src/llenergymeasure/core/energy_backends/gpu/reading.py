@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 
-from llenergymeasure.core.energy_backends.counter_faults import counter_fault
-from llenergymeasure.core.energy_backends.counter_window import Counted, counted
-from llenergymeasure.core.energy_backends.device_track import DeviceTrack
-from llenergymeasure.core.energy_backends.power_integral import (
+from llenergymeasure.core.energy_backends.gpu.counter_energy import Counted, counted
+from llenergymeasure.core.energy_backends.gpu.sensor_gain import SensorGain
+from llenergymeasure.core.energy_backends.gpu.signal.counter_faults import counter_fault
+from llenergymeasure.core.energy_backends.gpu.signal.power_integral import (
     Integral,
     integrate,
     longest_gap_ns,
 )
-from llenergymeasure.core.energy_backends.sensor_gain import SensorGain
+from llenergymeasure.core.energy_backends.gpu.track import DeviceTrack
 from llenergymeasure.domain.energy import (
     DomainReading,
     EnergyMethod,

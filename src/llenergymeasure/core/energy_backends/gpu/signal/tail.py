@@ -15,14 +15,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llenergymeasure.core.energy_backends.observations import Floats, Ints, PowerReads
-from llenergymeasure.core.energy_backends.power_changes import (
+from llenergymeasure.core.energy_backends.gpu.signal.power_changes import (
     Changes,
     PowerSensor,
     hidden_ns,
     hidden_w,
 )
-from llenergymeasure.core.energy_backends.ticks import Tick
+from llenergymeasure.core.energy_backends.gpu.signal.reads import Floats, Ints, PowerReads
+from llenergymeasure.core.energy_backends.gpu.signal.ticks import Tick
 
 _POSITIONS = 201
 

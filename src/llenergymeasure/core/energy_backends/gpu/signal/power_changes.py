@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llenergymeasure.core.energy_backends.observations import Floats, Ints, PowerReads
-from llenergymeasure.core.energy_backends.ticks import Period, on_the_beat, stretches
+from llenergymeasure.core.energy_backends.gpu.signal.reads import Floats, Ints, PowerReads
+from llenergymeasure.core.energy_backends.gpu.signal.ticks import Period, on_the_beat, stretches
 
 SLOWEST_UPDATE_NS = 100_000_000
 """No sensor known is slower; noise shows the updates of one, else it may have any period."""

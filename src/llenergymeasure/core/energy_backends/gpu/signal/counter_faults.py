@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from llenergymeasure.core.energy_backends.observations import CounterReads
-from llenergymeasure.core.energy_backends.ticks import Period
+from llenergymeasure.core.energy_backends.gpu.signal.reads import CounterReads
+from llenergymeasure.core.energy_backends.gpu.signal.ticks import Period
 from llenergymeasure.domain.validity import Reason, ReasonCode
 
 # Every counter known steps within 100 ms; five steps left out are no accident.

@@ -10,9 +10,12 @@ from typing import Protocol
 import numpy as np
 
 from llenergymeasure.core.energy_backends.clock import MonotonicClock
-from llenergymeasure.core.energy_backends.observations import ABSENT, Observations
-from llenergymeasure.core.energy_backends.power_changes import SLOWEST_UPDATE_NS, PowerSensor
-from llenergymeasure.core.energy_backends.ticks import (
+from llenergymeasure.core.energy_backends.gpu.signal.power_changes import (
+    SLOWEST_UPDATE_NS,
+    PowerSensor,
+)
+from llenergymeasure.core.energy_backends.gpu.signal.reads import ABSENT, Observations
+from llenergymeasure.core.energy_backends.gpu.signal.ticks import (
     SHARP_NS,
     Period,
     Tick,

@@ -7,12 +7,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llenergymeasure.core.energy_backends.nvml_gate import (
+from llenergymeasure.core.energy_backends.gpu.findings import (
     REASONS,
     gate_findings,
     throttle_shares,
 )
-from llenergymeasure.core.energy_backends.nvml_telemetry import Telemetry
+from llenergymeasure.core.energy_backends.gpu.telemetry import Telemetry
 from llenergymeasure.domain.validity import ReasonCode
 
 
