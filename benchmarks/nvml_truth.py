@@ -141,7 +141,7 @@ def judged(answer: Any, truth_j: Callable[[float, float], float]) -> dict[str, A
 
 def ours() -> tuple[str, Any]:
     from llenergymeasure.config.backend_configs import NvmlConfig
-    from llenergymeasure.core.energy_backends.nvml import NvmlBackend
+    from llenergymeasure.core.energy_backends.nvml.backend import NvmlBackend
 
     backend = NvmlBackend(NvmlConfig())
     backend.prepare()

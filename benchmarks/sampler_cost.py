@@ -165,7 +165,7 @@ Tool = tuple[Callable[[], object], Callable[[], int]]
 
 def ours(hz: float | None, state_hz: float) -> Tool:
     from llenergymeasure.config.backend_configs import NvmlConfig
-    from llenergymeasure.core.energy_backends.nvml import NvmlBackend
+    from llenergymeasure.core.energy_backends.nvml.backend import NvmlBackend
 
     backend = NvmlBackend(NvmlConfig(interval_ms=None if hz is None else 1e3 / hz))
     backend.sample_every(1 / state_hz)

@@ -162,7 +162,7 @@ def test_nothing_to_measure_is_said(
 WITHOUT_LIBRARY = """
 import json, sys
 from llenergymeasure.config.backend_configs import AmdSmiConfig
-from llenergymeasure.core.energy_backends.amdsmi import AmdSmiBackend
+from llenergymeasure.core.energy_backends.amdsmi.backend import AmdSmiBackend
 told = []
 for devices in (None, ["0"]):
     source = AmdSmiBackend(AmdSmiConfig(devices=devices))
@@ -191,7 +191,7 @@ def test_without_rocm_there_is_no_gpu_unless_one_is_named(tmp_path: Path) -> Non
 
 CONFORMANCE = """
 from llenergymeasure.config.backend_configs import AmdSmiConfig
-from llenergymeasure.core.energy_backends.amdsmi import AmdSmiBackend
+from llenergymeasure.core.energy_backends.amdsmi.backend import AmdSmiBackend
 from llenergymeasure.core.energy_backends.conformance import run_energy_conformance
 results = run_energy_conformance(lambda: AmdSmiBackend(AmdSmiConfig()), steady_power=True)
 print([result for result in results if not result.passed], len(results) > 10)

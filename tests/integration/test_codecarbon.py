@@ -18,9 +18,9 @@ import psutil
 import pytest
 
 from llenergymeasure.config.backend_configs import CodeCarbonConfig
-from llenergymeasure.core.energy_backends.codecarbon import _SETTINGS, CodeCarbonBackend
+from llenergymeasure.core.energy_backends.codecarbon.backend import _SETTINGS, CodeCarbonBackend
+from llenergymeasure.core.energy_backends.codecarbon.rapl_access import look_for_rapl
 from llenergymeasure.core.energy_backends.conformance import run_energy_conformance
-from llenergymeasure.core.energy_backends.rapl_state import look_for_rapl
 from llenergymeasure.core.system_load import LoadMeter
 from llenergymeasure.domain.energy import EnergyMethod, EnergyReading, EnergyScope
 
@@ -108,7 +108,7 @@ SCRIPT = """
 import json, threading, time
 import psutil
 from llenergymeasure.config.backend_configs import CodeCarbonConfig
-from llenergymeasure.core.energy_backends.codecarbon import CodeCarbonBackend
+from llenergymeasure.core.energy_backends.codecarbon.backend import CodeCarbonBackend
 
 backend = CodeCarbonBackend(CodeCarbonConfig(country_iso_code="FRA"))
 backend.prepare()

@@ -6,7 +6,7 @@ import pytest
 
 from llenergymeasure import EnergyMeter
 from llenergymeasure.config.problems import InvalidConfigError
-from llenergymeasure.core.energy_backends.replay import ReplayBackend
+from llenergymeasure.core.energy_backends.replay.backend import ReplayBackend
 from llenergymeasure.domain.validity import ReasonCode, ValidityStatus
 from llenergymeasure.exceptions import EnergyBackendError, UnknownBackendError
 from llenergymeasure.orchestration.measured_command import measure_command

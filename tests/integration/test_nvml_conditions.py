@@ -287,7 +287,7 @@ def test_what_a_measured_command_starts_is_ours(library: Path, tmp_path: Path) -
 COST = """
 import time
 from llenergymeasure.config.backend_configs import NvmlConfig
-from llenergymeasure.core.energy_backends.nvml import NvmlBackend
+from llenergymeasure.core.energy_backends.nvml.backend import NvmlBackend
 
 backend = NvmlBackend(NvmlConfig(interval_ms=100))
 backend.prepare()

@@ -213,7 +213,7 @@ def test_without_the_library_there_is_no_number(tmp_path: Path) -> None:
     (tmp_path / stand_in.LIBRARY).write_bytes(b"")
     script = (
         "from llenergymeasure.config.backend_configs import NvmlConfig\n"
-        "from llenergymeasure.core.energy_backends.nvml import NvmlBackend\n"
+        "from llenergymeasure.core.energy_backends.nvml.backend import NvmlBackend\n"
         "b = NvmlBackend(NvmlConfig()); b.prepare(); b.start(); r = b.stop(); b.close()\n"
         "print(r.model_dump_json())\n"
     )
@@ -266,7 +266,7 @@ def test_mig_slices_are_their_parents_reading_once_and_flagged(library: Path) ->
 CONFORMANCE = """
 from llenergymeasure.config.backend_configs import NvmlConfig
 from llenergymeasure.core.energy_backends.conformance import run_energy_conformance
-from llenergymeasure.core.energy_backends.nvml import NvmlBackend
+from llenergymeasure.core.energy_backends.nvml.backend import NvmlBackend
 
 results = run_energy_conformance(lambda: NvmlBackend(NvmlConfig()), steady_power=True)
 print([result for result in results if not result.passed], len(results))

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from llenergymeasure.config.backend_configs import RaplConfig
-from llenergymeasure.core.energy_backends.rapl import RaplBackend
+from llenergymeasure.core.energy_backends.rapl.backend import RaplBackend
 from llenergymeasure.domain.energy import (
     DomainReading,
     EnergyMethod,
@@ -260,7 +260,7 @@ def test_a_counter_that_fails_within_the_window_has_no_number(root: Path, kind: 
 SOURCE = """
 import os, sys
 from llenergymeasure.config.backend_configs import RaplConfig
-from llenergymeasure.core.energy_backends.rapl import RaplBackend
+from llenergymeasure.core.energy_backends.rapl.backend import RaplBackend
 
 def run(backend, words):
     for word in words:

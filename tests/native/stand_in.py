@@ -20,7 +20,7 @@ LIBRARY = "libnvidia-ml.so.1"
 MEASURE = """
 import ctypes, json, os, sys, time
 from llenergymeasure.config.backend_configs import NvmlConfig
-from llenergymeasure.core.energy_backends.nvml import NvmlBackend
+from llenergymeasure.core.energy_backends.nvml.backend import NvmlBackend
 
 seconds, options, changes = (json.loads(text) for text in sys.argv[1:4])
 backend = NvmlBackend(NvmlConfig.model_validate(options))

@@ -26,7 +26,7 @@ from llenergymeasure.core.baseline_power import (
     why_not,
 )
 from llenergymeasure.core.energy_backends.base import EnergyBackend
-from llenergymeasure.core.energy_backends.bounded import started, stopped
+from llenergymeasure.core.energy_backends.supervised import started, stopped
 from llenergymeasure.core.system_load import LoadMeter
 from llenergymeasure.domain.baseline import BaselineLevel, BaselineMethod, DomainBaseline
 from llenergymeasure.domain.energy import DomainReading, EnergyReading, domain_kind

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from llenergymeasure.core.energy_backends.cuda_visible import KnownGpu, visible_gpus
+from llenergymeasure.core.energy_backends.nvml.cuda_visible import KnownGpu, visible_gpus
 from llenergymeasure.core.gpu_links import nvlinks, peers
 from llenergymeasure.core.nvml import NvmlSession, nvml_session
 from llenergymeasure.domain.hardware import GpuDetails, GpuInventory, MigInstance

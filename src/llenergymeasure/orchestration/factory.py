@@ -21,9 +21,9 @@ from llenergymeasure.config.registry import (
 )
 from llenergymeasure.config.runtime_env import Rank
 from llenergymeasure.core.energy_backends.base import AdjustableSampling, EnergyBackend
-from llenergymeasure.core.energy_backends.composite import CompositeBackend
-from llenergymeasure.core.energy_backends.composite_part import Part
-from llenergymeasure.core.energy_backends.ownership import Leniency
+from llenergymeasure.core.energy_backends.combined.backend import CompositeBackend
+from llenergymeasure.core.energy_backends.combined.ownership import Leniency
+from llenergymeasure.core.energy_backends.combined.part import Part
 from llenergymeasure.core.inference_backends.protocols import InferenceBackend
 from llenergymeasure.domain.energy import EnergyScope
 from llenergymeasure.exceptions import BackendError, ConfigurationError

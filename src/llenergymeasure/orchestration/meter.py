@@ -14,7 +14,7 @@ from typing import Any
 
 from llenergymeasure.config.energy_choice import AUTO
 from llenergymeasure.core.energy_backends.base import EnergyBackend
-from llenergymeasure.core.energy_backends.bounded import samples_of, started, stopped
+from llenergymeasure.core.energy_backends.supervised import samples_of, started, stopped
 from llenergymeasure.domain.energy import EnergyReading
 from llenergymeasure.domain.metrics import EnergyMetrics
 from llenergymeasure.domain.samples import SampleSeries

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 
 from llenergymeasure.core.energy_backends.base import EnergyBackend
-from llenergymeasure.core.energy_backends.bounded import closed
 from llenergymeasure.core.energy_backends.none import UnavailableEnergyBackend
+from llenergymeasure.core.energy_backends.supervised import closed
 from llenergymeasure.exceptions import EnergyDevicesError, LLEnergyMeasureError
 
 logger = logging.getLogger(__name__)

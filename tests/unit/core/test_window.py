@@ -7,7 +7,7 @@ import pytest
 
 from llenergymeasure.config.backend_configs import CurveSegment, ReplayConfig
 from llenergymeasure.core.energy_backends.none import NoEnergyBackend
-from llenergymeasure.core.energy_backends.replay import ReplayBackend
+from llenergymeasure.core.energy_backends.replay.backend import ReplayBackend
 from llenergymeasure.core.window import measure_window
 from llenergymeasure.domain.energy import EnergyReading
 from llenergymeasure.domain.metrics import ComputeMetrics

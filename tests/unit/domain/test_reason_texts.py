@@ -9,7 +9,7 @@ import pytest
 import llenergymeasure
 from llenergymeasure.config.registry import registered
 from llenergymeasure.constants import ENERGY_BACKENDS_GROUP
-from llenergymeasure.core.energy_backends.rapl_reading import UDEV_FILE, UDEV_RULE
+from llenergymeasure.core.energy_backends.rapl.reading import UDEV_FILE, UDEV_RULE
 from llenergymeasure.domain.reason_texts import REASON_TEXTS
 from llenergymeasure.domain.reason_texts.record import RUN, TOTAL
 from llenergymeasure.domain.validity import (

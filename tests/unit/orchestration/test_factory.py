@@ -8,12 +8,12 @@ import pytest
 from llenergymeasure.config.loader import from_mapping
 from llenergymeasure.config.models import ExperimentConfig
 from llenergymeasure.config.runtime_env import Rank, current_rank
-from llenergymeasure.core.energy_backends.composite import CompositeBackend
+from llenergymeasure.core.energy_backends.combined.backend import CompositeBackend
+from llenergymeasure.core.energy_backends.combined.ownership import Leniency
 from llenergymeasure.core.energy_backends.none import NoEnergyBackend
-from llenergymeasure.core.energy_backends.nvml import NvmlBackend
-from llenergymeasure.core.energy_backends.ownership import Leniency
-from llenergymeasure.core.energy_backends.rapl import RaplBackend
-from llenergymeasure.core.energy_backends.replay import ReplayBackend
+from llenergymeasure.core.energy_backends.nvml.backend import NvmlBackend
+from llenergymeasure.core.energy_backends.rapl.backend import RaplBackend
+from llenergymeasure.core.energy_backends.replay.backend import ReplayBackend
 from llenergymeasure.core.inference_backends.echo import EchoBackend
 from llenergymeasure.exceptions import BackendError, ConfigurationError, UnknownBackendError
 from llenergymeasure.orchestration import factory

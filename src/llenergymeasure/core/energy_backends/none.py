@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from llenergymeasure.config.backend_spec import BackendOptions
-from llenergymeasure.core.energy_backends.clock import MonotonicClock, WindowTimer
+from llenergymeasure.core.energy_backends.window_timer import MonotonicClock, WindowTimer
 from llenergymeasure.domain.energy import (
     DomainReading,
     EnergyReading,

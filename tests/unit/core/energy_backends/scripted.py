@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llenergymeasure.core.energy_backends.clock import WindowTimer
+from llenergymeasure.core.energy_backends.window_timer import WindowTimer
 from llenergymeasure.domain.energy import (
     DomainReading,
     EnergyMethod,

@@ -14,7 +14,7 @@ from llenergymeasure.config.backend_configs import CurveSegment, ReplayConfig
 from llenergymeasure.core.energy_backends.base import EnergyBackend
 from llenergymeasure.core.energy_backends.conformance import run_energy_conformance
 from llenergymeasure.core.energy_backends.none import NoEnergyBackend, UnavailableEnergyBackend
-from llenergymeasure.core.energy_backends.replay import ReplayBackend
+from llenergymeasure.core.energy_backends.replay.backend import ReplayBackend
 from llenergymeasure.domain.energy import EnergyMethod, EnergyReading
 from llenergymeasure.domain.samples import SampleSeries
 

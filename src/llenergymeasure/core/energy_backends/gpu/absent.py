@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from llenergymeasure.core.energy_backends.clock import past_window
 from llenergymeasure.core.energy_backends.gpu.track import DeviceTrack
+from llenergymeasure.core.energy_backends.window_timer import past_window
 from llenergymeasure.domain.energy import DomainReading, EnergyScope, MeasurementWindow
 from llenergymeasure.domain.validity import Reason, ReasonCode
 

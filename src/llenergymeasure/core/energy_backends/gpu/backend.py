@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from llenergymeasure.core.energy_backends.clock import WindowTimer
 from llenergymeasure.core.energy_backends.gpu.conditions import conditions_of, series_of
 from llenergymeasure.core.energy_backends.gpu.edges import (
     Timing,
@@ -28,6 +27,7 @@ from llenergymeasure.core.energy_backends.gpu.sampler import Sampler
 from llenergymeasure.core.energy_backends.gpu.telemetry import State, Telemetry
 from llenergymeasure.core.energy_backends.gpu.track import DeviceTrack, Rhythm, Sensor
 from llenergymeasure.core.energy_backends.process_tree import ProcessTree
+from llenergymeasure.core.energy_backends.window_timer import WindowTimer
 from llenergymeasure.domain.conditions import DeviceConditions
 from llenergymeasure.domain.energy import DomainReading, EnergyReading
 from llenergymeasure.domain.samples import SampleSeries

@@ -10,7 +10,7 @@ import numpy as np
 from llenergymeasure.core.energy_backends.gpu.findings import throttle_shares
 from llenergymeasure.core.energy_backends.gpu.telemetry import Quantity, Telemetry
 from llenergymeasure.core.energy_backends.gpu.track import DeviceTrack
-from llenergymeasure.core.energy_backends.nvml_state import POWER_LIMIT
+from llenergymeasure.core.energy_backends.nvml.state import POWER_LIMIT
 from llenergymeasure.domain.conditions import DeviceConditions, Spread
 from llenergymeasure.domain.samples import SampleSeries
 

@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from llenergymeasure.core.energy_backends.clock import MonotonicClock
 from llenergymeasure.core.energy_backends.gpu.signal.power_changes import (
     QUICKEST_UPDATE_NS,
     SLOWEST_UPDATE_NS,
 )
 from llenergymeasure.core.energy_backends.gpu.signal.ticks import sharpest
 from llenergymeasure.core.energy_backends.gpu.track import DeviceTrack
+from llenergymeasure.core.energy_backends.window_timer import MonotonicClock
 
 CLOSE_S = 0.0005
 """Pause between two reads while watching closely."""

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from llenergymeasure.core.energy_backends.gpu.telemetry import Quantity, Telemetry
-from llenergymeasure.core.energy_backends.nvml_state import POWER_LIMIT, THROTTLE
+from llenergymeasure.core.energy_backends.nvml.state import POWER_LIMIT, THROTTLE
 from llenergymeasure.domain.validity import Reason, ReasonCode
 
 # Bits of NVML's clocks event reasons, by nvidia-smi's names.

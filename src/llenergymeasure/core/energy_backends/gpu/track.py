@@ -9,7 +9,6 @@ from typing import Protocol
 
 import numpy as np
 
-from llenergymeasure.core.energy_backends.clock import MonotonicClock
 from llenergymeasure.core.energy_backends.gpu.signal.power_changes import (
     SLOWEST_UPDATE_NS,
     PowerSensor,
@@ -23,6 +22,7 @@ from llenergymeasure.core.energy_backends.gpu.signal.ticks import (
     stretches,
     update_period,
 )
+from llenergymeasure.core.energy_backends.window_timer import MonotonicClock
 
 _STEPS_KEPT = 32
 

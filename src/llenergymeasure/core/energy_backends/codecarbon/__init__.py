@@ -1,0 +1,1 @@
+"""CodeCarbon as a source: what its numbers are worth, domain by domain."""

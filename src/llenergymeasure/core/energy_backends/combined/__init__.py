@@ -1,0 +1,1 @@
+"""Several energy sources as one: who reads what, who checks whom."""

@@ -1,0 +1,1 @@
+"""The CPU's energy counters in powercap: zones, sums over wraps, mirrors, readings."""

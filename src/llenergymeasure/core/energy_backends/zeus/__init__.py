@@ -1,0 +1,1 @@
+"""Zeus as a source or a cross-check."""

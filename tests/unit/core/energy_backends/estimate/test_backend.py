@@ -1,0 +1,200 @@
+"""The estimate: what it says follows from CPU time and size, and says that it is a model."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from llenergymeasure.config.backend_configs import EstimateConfig
+from llenergymeasure.core.energy_backends.conformance import run_energy_conformance
+from llenergymeasure.core.energy_backends.estimate import backend as estimate
+from llenergymeasure.core.energy_backends.estimate.backend import EstimateBackend
+from llenergymeasure.core.energy_backends.estimate.power_model import Machine
+from llenergymeasure.domain.energy import DomainReading, EnergyMethod, EnergyScope
+from llenergymeasure.domain.validity import ReasonCode
+from llenergymeasure.exceptions import EnergyBackendError
+
+MACHINE = Machine(cpu=None, virtual=False, cores=1000, sockets=1, memory_bytes=16 * 2**30)
+BURN = "import time\nwhile time.process_time() < {s}: pass"
+
+
+def backend(machine: Machine = MACHINE, root: int | None = None, **options: Any) -> EstimateBackend:
+    made = EstimateBackend(
+        EstimateConfig.model_validate(options), machine=lambda: machine, root=root
+    )
+    made.prepare()
+    return made
+
+
+def measure(source: EstimateBackend, burn_s: float = 0.0) -> dict[str, DomainReading]:
+    source.start()
+    if burn_s:
+        code = BURN.format(s=burn_s)
+        subprocess.run([sys.executable, "-S", "-c", code], check=True, timeout=60)
+    reading = source.stop()
+    assert reading.backend == "estimate"
+    return {domain.name: domain for domain in reading.domains}
+
+
+def test_it_keeps_the_contract() -> None:
+    results = run_energy_conformance(lambda: EstimateBackend(EstimateConfig()))
+    assert [result for result in results if not result.passed] == []
+
+
+def test_all_is_estimated_and_says_by_what() -> None:
+    found = measure(backend(cpu_tdp_w=10_000.0), burn_s=0.5)
+
+    assert set(found) == {"cpu", "ram"}
+    for domain in found.values():
+        assert domain.method is EnergyMethod.ESTIMATED
+        assert domain.scope is EnergyScope.MACHINE
+        assert domain.source == "estimate"
+        assert domain.expected
+        assert domain.uncertainty is not None
+        assert domain.uncertainty.model_j == pytest.approx(0.4 * (domain.joules or 0))
+        assert "40 %" in (domain.uncertainty.model_origin or "")
+        assert domain.uncertainty.gain_j is None
+        assert (domain.uncertainty_j or 0) >= (domain.uncertainty.model_j or 0)
+    assert found["cpu"].origin == (
+        "CPU time of this process tree x TDP 10000 W (energy.estimate.cpu_tdp_w) / 1000 cores"
+    )
+    # 10 W for each core in use.
+    assert found["cpu"].joules == pytest.approx(5.0, abs=1.5)
+    window = found["ram"].window
+    assert window is not None
+    assert found["ram"].joules == pytest.approx(6.0 * window.duration_s)
+    assert "16.0 GiB" in (found["ram"].origin or "")
+
+
+def test_no_more_cores_than_there_are() -> None:
+    one_core = Machine(cpu=None, virtual=False, cores=1, sockets=1, memory_bytes=1)
+    source = backend(one_core, cpu_tdp_w=10.0)
+    source.start()
+    code = BURN.format(s=0.3)
+    children = [subprocess.Popen([sys.executable, "-S", "-c", code]) for _ in range(4)]
+    for child in children:
+        child.wait(timeout=60)
+    (cpu, _) = source.stop().domains
+    assert cpu.window is not None
+    assert 0 < (cpu.joules or 0) <= 10.0 * cpu.window.duration_s
+
+
+def test_an_idle_tree_uses_next_to_nothing() -> None:
+    source = backend(cpu_tdp_w=10_000.0)
+    source.start()
+    time.sleep(0.3)
+    (cpu, ram) = source.stop().domains
+    assert (cpu.joules or 0) < 1.0
+    # Rounding to ticks is never hidden by a small number.
+    assert (cpu.uncertainty_j or 0) >= 0.2
+    assert (ram.joules or 0) == pytest.approx(1.8, rel=0.2)
+
+
+def test_samples_are_the_share_of_the_machine_in_use() -> None:
+    source = backend(interval_ms=20.0)
+    assert source.samples() == []
+    found = measure(source, burn_s=0.4)
+    (series,) = source.samples()
+    assert (series.device, series.quantity) == ("cpu", "cpu_percent")
+    assert len(series.times_ns) == len(series.values) >= 5
+    assert max(series.values) > 100 / (os.cpu_count() or 1) / 4
+    assert found["cpu"].evidence is not None
+    assert found["cpu"].evidence.samples == len(series.values) + 1
+
+
+@pytest.mark.parametrize(("option_ms", "told_s"), [(60_000, 0.02), (20, 60.0)])
+def test_it_looks_as_often_as_the_quicker_of_both_ways_to_tell_it(
+    option_ms: float, told_s: float
+) -> None:
+    source = EstimateBackend(EstimateConfig(interval_ms=option_ms))
+    source.sample_every(told_s)
+    source.prepare()
+    source.start()
+    time.sleep(0.2)
+    source.stop()
+    (series,) = source.samples()
+    assert len(series.values) > 3
+
+
+def test_a_tree_that_ended_has_no_number() -> None:
+    child = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE)
+    source = backend(root=child.pid)
+    source.start()
+    child.communicate(b"\n", timeout=30)
+    (cpu, ram) = source.stop().domains
+    assert (cpu.joules, cpu.method, cpu.expected) == (None, None, True)
+    assert [finding.code for finding in cpu.findings] == [ReasonCode.SAMPLES_MISSING]
+    assert ram.joules is not None
+
+
+@pytest.mark.parametrize(
+    ("env", "parent", "root"),
+    [
+        ({}, 11, 77),
+        ({"RANK": "0", "WORLD_SIZE": "1"}, 11, 77),
+        ({"RANK": "0", "WORLD_SIZE": "8"}, 11, 11),
+        # The first process of a container cannot see its parent.
+        ({"RANK": "0", "WORLD_SIZE": "8"}, 0, 77),
+    ],
+)
+def test_the_tree_of_all_ranks(
+    monkeypatch: pytest.MonkeyPatch, env: dict[str, str], parent: int, root: int
+) -> None:
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(estimate.os, "getppid", lambda: parent)
+    monkeypatch.setattr(estimate.os, "getpid", lambda: 77)
+    assert estimate._root_of_all() == root
+
+
+def test_all_ranks_are_counted_from_one_of_them() -> None:
+    """Eight processes of one parent, of which the first measures."""
+    rank = (
+        "import json, os, sys, time\n"
+        "from llenergymeasure.config.backend_configs import EstimateConfig\n"
+        "from llenergymeasure.core.energy_backends.estimate.backend import EstimateBackend\n"
+        "from llenergymeasure.core.energy_backends.estimate.power_model import Machine\n"
+        "machine = Machine(None, False, 1000, 1, 1)\n"
+        "source = EstimateBackend(EstimateConfig(cpu_tdp_w=1000.0), machine=lambda: machine)\n"
+        "source.prepare(); source.start(); print('open', flush=True); input()\n"
+        "print(source.stop().domains[0].joules)\n"
+    )
+    launcher = (
+        "import os, subprocess, sys\n"
+        "env = {**os.environ, 'RANK': '0', 'WORLD_SIZE': '8', 'LOCAL_RANK': '0'}\n"
+        f"first = subprocess.Popen([sys.executable, '-c', {rank!r}], env=env, text=True,\n"
+        "    stdin=subprocess.PIPE, stdout=subprocess.PIPE)\n"
+        "first.stdout.readline()\n"
+        f"others = [subprocess.Popen([sys.executable, '-S', '-c', {BURN.format(s=0.1)!r}])\n"
+        "    for _ in range(7)]\n"
+        "for other in others: other.wait()\n"
+        "print(first.communicate('\\n')[0])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", launcher],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    # 1 W for each core in use: 7 x 0.1 s, and each process's start.
+    assert 0.6 < float(done.stdout) < 2.0
+
+
+def test_it_must_be_prepared() -> None:
+    with pytest.raises(EnergyBackendError, match="prepare"):
+        EstimateBackend(EstimateConfig()).start()
+
+
+def test_it_is_ready_at_once() -> None:
+    source = EstimateBackend(EstimateConfig())
+    begin = time.process_time()
+    source.prepare()
+    assert time.process_time() - begin < 0.2
