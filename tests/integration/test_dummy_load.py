@@ -17,7 +17,7 @@ import torch
 from llenergymeasure.config.models import ExperimentConfig, config_model
 from llenergymeasure.core.builtin_model import builtin_model_path
 from llenergymeasure.core.dummy_model import load_dummy_model
-from llenergymeasure.core.inference_backends.pytorch import PyTorchBackend
+from llenergymeasure.core.inference_backends.pytorch.backend import PyTorchBackend
 from llenergymeasure.core.model_loader import load_model
 from llenergymeasure.domain.prompt import ChatMessage
 from llenergymeasure.domain.trace import InferenceRequest

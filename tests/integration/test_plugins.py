@@ -99,7 +99,10 @@ print(json.dumps({
 
 CONFORMANCE = """
 import json
-from llenergymeasure.core.inference_backends.conformance import conformance_config, run_conformance
+from llenergymeasure.core.inference_backends.conformance.suite import (
+    conformance_config,
+    run_conformance,
+)
 from {module} import {cls} as Backend
 results = run_conformance(
     lambda overrides: Backend(conformance_config({name!r}, overrides, options={options!r})))

@@ -20,12 +20,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from llenergymeasure.config.models import ExperimentConfig, config_model
 from llenergymeasure.core.builtin_model import builtin_model_path
-from llenergymeasure.core.inference_backends.conformance import (
+from llenergymeasure.core.inference_backends.conformance.suite import (
     conformance_config,
     run_conformance,
 )
 from llenergymeasure.core.inference_backends.protocols import DevicePreparing
-from llenergymeasure.core.inference_backends.pytorch import PyTorchBackend
+from llenergymeasure.core.inference_backends.pytorch.backend import PyTorchBackend
 from llenergymeasure.domain.trace import InferenceRequest
 from llenergymeasure.exceptions import BackendError, ConfigurationError, ModelNotFoundError
 
@@ -459,7 +459,7 @@ def test_a_missing_model_is_found_before_weights_are_read(load, tmp_path: Path) 
 QUIET = """
 import sys
 from llenergymeasure.config.models import config_model
-from llenergymeasure.core.inference_backends.pytorch import PyTorchBackend
+from llenergymeasure.core.inference_backends.pytorch.backend import PyTorchBackend
 from llenergymeasure.domain.trace import InferenceRequest
 assert "torch" not in sys.modules, "importing the backend is light"
 backend = PyTorchBackend(config_model("pytorch").model_validate({

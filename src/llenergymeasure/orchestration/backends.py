@@ -147,7 +147,7 @@ def _module_version(module: str) -> str | None:
 
 
 def _check_inference(name: str, config: ExperimentConfig | None) -> list[BackendCheck]:
-    from llenergymeasure.core.inference_backends.conformance import (
+    from llenergymeasure.core.inference_backends.conformance.suite import (
         conformance_config,
         run_conformance,
     )

@@ -18,22 +18,22 @@ from typing import Any
 from llenergymeasure.config.backend_configs import PyTorchConfig
 from llenergymeasure.config.models import ExperimentConfig
 from llenergymeasure.core.dummy_model import load_dummy_model
-from llenergymeasure.core.inference_backends import torch_runtime as runtime
-from llenergymeasure.core.inference_backends.decoding import (
+from llenergymeasure.core.inference_backends.pytorch import runtime
+from llenergymeasure.core.inference_backends.pytorch.decoding import (
     end_of_sequence_ids,
     forget_checkpoint_decoding,
     generation_config,
+)
+from llenergymeasure.core.inference_backends.pytorch.tokenising import (
+    Tokenised,
+    chat_template_digest,
+    prompt_texts,
+    tokenise_requests,
 )
 from llenergymeasure.core.inference_backends.shared import (
     cut_after_eos,
     finish_reason,
     static_batches,
-)
-from llenergymeasure.core.inference_backends.tokenising import (
-    Tokenised,
-    chat_template_digest,
-    prompt_texts,
-    tokenise_requests,
 )
 from llenergymeasure.core.model_loader import LoadedModel, LocatedModel, load_model, locate_model
 from llenergymeasure.domain.metrics import ComputeMetrics

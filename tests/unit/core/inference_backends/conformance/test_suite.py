@@ -12,12 +12,12 @@ import pytest
 
 from llenergymeasure.config import models, registry
 from llenergymeasure.core.conformance import CheckResult
-from llenergymeasure.core.inference_backends.conformance import (
+from llenergymeasure.core.inference_backends.conformance.checks import CHECKS
+from llenergymeasure.core.inference_backends.conformance.suite import (
     check_names,
     conformance_config,
     run_conformance,
 )
-from llenergymeasure.core.inference_backends.conformance_checks import CHECKS
 from llenergymeasure.core.inference_backends.echo import EchoBackend
 
 PLUGINS = Path(__file__).parents[3] / "plugins"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from llenergymeasure.core.inference_backends.conformance_seen import TRUNCATED_TO, Seen
+from llenergymeasure.core.inference_backends.conformance.seen import TRUNCATED_TO, Seen
 from llenergymeasure.domain.model_info import ModelInfo
 from llenergymeasure.domain.trace import RequestTrace
 

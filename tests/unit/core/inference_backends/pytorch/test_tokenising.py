@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from llenergymeasure.core.inference_backends.tokenising import tokenise
+from llenergymeasure.core.inference_backends.pytorch.tokenising import tokenise
 
 TEMPLATES = {"none": "$A", "before": "<s> $A", "after": "$A </s>", "both": "<s> $A </s>"}
 

@@ -16,8 +16,8 @@ from typing import Any
 from llenergymeasure.config.models import ExperimentConfig, config_model
 from llenergymeasure.config.registry import inference_backend
 from llenergymeasure.core.conformance import CheckResult
-from llenergymeasure.core.inference_backends.conformance_checks import CHECKS
-from llenergymeasure.core.inference_backends.conformance_seen import (
+from llenergymeasure.core.inference_backends.conformance.checks import CHECKS
+from llenergymeasure.core.inference_backends.conformance.seen import (
     QUESTIONS,
     Answers,
     Received,

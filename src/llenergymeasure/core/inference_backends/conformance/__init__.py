@@ -1,0 +1,1 @@
+"""The suite that every inference backend passes, the fake one and yours included."""

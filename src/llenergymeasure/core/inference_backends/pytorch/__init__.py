@@ -1,0 +1,1 @@
+"""The PyTorch engine: tokenising, decoding, the device."""
