@@ -21,7 +21,7 @@ from llenergymeasure.config.backend_configs import CodeCarbonConfig
 from llenergymeasure.core.energy_backends.codecarbon.backend import _SETTINGS, CodeCarbonBackend
 from llenergymeasure.core.energy_backends.codecarbon.rapl_access import look_for_rapl
 from llenergymeasure.core.energy_backends.conformance import run_energy_conformance
-from llenergymeasure.core.system_load import LoadMeter
+from llenergymeasure.core.machine.load import LoadMeter
 from llenergymeasure.domain.energy import EnergyMethod, EnergyReading, EnergyScope
 
 SPIN = "while True: pass"

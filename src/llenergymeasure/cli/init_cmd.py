@@ -59,7 +59,7 @@ def _show_what_is_here(options: GlobalOptions) -> None:
     from llenergymeasure.config.backend_detection import get_available_backends
     from llenergymeasure.config.docker_detection import is_inside_docker
     from llenergymeasure.config.registry import auto_energy_backends
-    from llenergymeasure.core.nvml import nvml_gpus
+    from llenergymeasure.core.machine.nvml_facts import nvml_gpus
 
     gpus = [gpu.name for gpu in nvml_gpus()]
     lines = {

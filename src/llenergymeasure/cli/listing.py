@@ -31,7 +31,7 @@ def presets() -> None:
 @global_options
 def datasets() -> None:
     """List the prompt sets that have a short name."""
-    from llenergymeasure.core.dataset_names import KNOWN_DATASETS
+    from llenergymeasure.core.prompt_sources.known_datasets import KNOWN_DATASETS
 
     options = current()
     if options.json:

@@ -10,18 +10,18 @@ from typing import Any, Final
 
 from llenergymeasure.config.nearest import did_you_mean
 from llenergymeasure.config.prompt_models import PromptsConfig
-from llenergymeasure.core.chat import CHAT_COLUMNS, NotAPromptError, prompt_of
-from llenergymeasure.core.dataset_files import (
+from llenergymeasure.core.hub import resolve_hub_dataset
+from llenergymeasure.core.prompt_sources.chat import CHAT_COLUMNS, NotAPromptError, prompt_of
+from llenergymeasure.core.prompt_sources.dataset_files import (
     CARD,
     TABLE_PATTERNS,
     Splits,
     read_rows,
     splits_of,
 )
-from llenergymeasure.core.dataset_names import KnownDataset, known_dataset
-from llenergymeasure.core.hub import resolve_hub_dataset
-from llenergymeasure.core.prompt_file import COLUMN_CANDIDATES
-from llenergymeasure.core.prompt_path import find_path, looks_like_path
+from llenergymeasure.core.prompt_sources.file import COLUMN_CANDIDATES
+from llenergymeasure.core.prompt_sources.known_datasets import KnownDataset, known_dataset
+from llenergymeasure.core.prompt_sources.paths import find_path, looks_like_path
 from llenergymeasure.domain.prompt import Prompt
 from llenergymeasure.exceptions import ConfigurationError, PromptSourceError
 

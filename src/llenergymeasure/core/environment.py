@@ -15,8 +15,8 @@ from pathlib import Path
 
 import psutil
 
-from llenergymeasure.core.cpu_info import cpu_details
 from llenergymeasure.core.gpu_info import gpu_inventory
+from llenergymeasure.core.machine.cpu import cpu_details
 from llenergymeasure.domain.environment import EnvironmentMetadata
 
 THREAD_VARIABLES = (

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from llenergymeasure.core.energy_backends.nvml.cuda_visible import KnownGpu, visible_gpus
-from llenergymeasure.core.gpu_links import nvlinks, peers
-from llenergymeasure.core.nvml import NvmlSession, nvml_session
+from llenergymeasure.core.machine.gpu_links import nvlinks, peers
+from llenergymeasure.core.machine.nvml_facts import NvmlSession, nvml_session
 from llenergymeasure.domain.hardware import GpuDetails, GpuInventory, MigInstance
 from llenergymeasure.exceptions import EnergyBackendError
 

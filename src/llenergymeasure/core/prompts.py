@@ -9,9 +9,9 @@ from importlib import resources
 from pathlib import Path
 
 from llenergymeasure.config.prompt_models import PromptsConfig
-from llenergymeasure.core.prompt_file import ParsedPrompts, parse_prompts
-from llenergymeasure.core.prompt_path import candidate_paths, find_path
-from llenergymeasure.core.synthetic_prompts import synthetic_prompts
+from llenergymeasure.core.prompt_sources.file import ParsedPrompts, parse_prompts
+from llenergymeasure.core.prompt_sources.paths import candidate_paths, find_path
+from llenergymeasure.core.prompt_sources.synthetic import synthetic_prompts
 from llenergymeasure.domain.experiment import PromptsInfo
 from llenergymeasure.domain.prompt import Chat, Prompt, SyntheticPrompt
 from llenergymeasure.exceptions import PromptSourceError

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from llenergymeasure.core.energy_backends.base import EnergyBackend
 from llenergymeasure.core.energy_backends.supervised import samples_of, started, stopped
 from llenergymeasure.core.inference_backends.protocols import InferenceBackend
-from llenergymeasure.core.system_load import LoadMeter
+from llenergymeasure.core.machine.load import LoadMeter
 from llenergymeasure.domain.energy import EnergyReading, MeasurementWindow
 from llenergymeasure.domain.environment import LoadSample
 from llenergymeasure.domain.samples import SampleSeries

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from llenergymeasure.core.nvml import nvml_gpus
+from llenergymeasure.core.machine.nvml_facts import nvml_gpus
 from llenergymeasure.orchestration.backends import BackendEntry, list_backends
 from llenergymeasure.orchestration.checks import Check, CheckState
 from llenergymeasure.orchestration.doctor_energy import try_energy_source

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from llenergymeasure.config.models import ExperimentConfig
-from llenergymeasure.core.baseline import IdleMeter
-from llenergymeasure.core.baseline_cache import BaselineCache
+from llenergymeasure.core.idle.cache import BaselineCache
+from llenergymeasure.core.idle.meter import IdleMeter
 from llenergymeasure.core.inference_backends.protocols import DevicePreparing, InferenceBackend
 from llenergymeasure.domain.baseline import BaselineLevel, BaselineMethod, DomainBaseline
 from llenergymeasure.domain.model_info import ModelInfo

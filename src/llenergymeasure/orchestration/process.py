@@ -11,8 +11,8 @@ from llenergymeasure.config.runtime_env import Rank
 from llenergymeasure.core.energy_backends.base import EnergyBackend
 from llenergymeasure.core.environment import collect_environment
 from llenergymeasure.core.inference_backends.protocols import InferenceBackend
+from llenergymeasure.core.machine.load import LoadMeter
 from llenergymeasure.core.prompts import load_prompts, pinned
-from llenergymeasure.core.system_load import LoadMeter
 from llenergymeasure.core.window import measure_window
 from llenergymeasure.domain.experiment import PromptsInfo
 from llenergymeasure.domain.prompt import Prompt

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from llenergymeasure.config.models import ExperimentConfig
 from llenergymeasure.config.runtime_env import Rank
 from llenergymeasure.core.inference_backends.protocols import InferenceBackend
-from llenergymeasure.core.system_load import contention_reason
+from llenergymeasure.core.machine.load import contention_reason
 from llenergymeasure.core.window import WindowOutcome
 from llenergymeasure.domain.baseline import DomainBaseline
 from llenergymeasure.domain.environment import EnvironmentMetadata, LoadSample, MachineLoad

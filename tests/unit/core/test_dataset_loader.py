@@ -10,8 +10,8 @@ import pytest
 from llenergymeasure.config.prompt_models import PromptsConfig
 from llenergymeasure.core import dataset_loader
 from llenergymeasure.core.dataset_loader import load_dataset_prompts
-from llenergymeasure.core.dataset_names import KNOWN_DATASETS, known_dataset
 from llenergymeasure.core.hub import HubModel
+from llenergymeasure.core.prompt_sources.known_datasets import KNOWN_DATASETS, known_dataset
 from llenergymeasure.exceptions import PromptSourceError
 
 MMLU_CARD = """---

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llenergymeasure.config.models import PromptsConfig
-from llenergymeasure.core.prompt_file import COLUMN_CANDIDATES, parse_prompts
+from llenergymeasure.core.prompt_sources.file import COLUMN_CANDIDATES, parse_prompts
 from llenergymeasure.core.prompts import load_prompts
 from llenergymeasure.domain.experiment import PromptsInfo
 from llenergymeasure.exceptions import PromptSourceError

@@ -21,7 +21,7 @@ from llenergymeasure.core.energy_backends.codecarbon.domains import MachineSourc
 from llenergymeasure.core.energy_backends.codecarbon.emissions import emissions
 from llenergymeasure.core.energy_backends.codecarbon.rapl_access import look_for_rapl
 from llenergymeasure.core.energy_backends.window_timer import MonotonicClock, WindowTimer
-from llenergymeasure.core.nvml import nvml_gpus
+from llenergymeasure.core.machine.nvml_facts import nvml_gpus
 from llenergymeasure.core.quiet import without_prints
 from llenergymeasure.domain.energy import EnergyReading
 from llenergymeasure.exceptions import EnergyBackendError

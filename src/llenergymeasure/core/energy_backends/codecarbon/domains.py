@@ -9,7 +9,7 @@ from typing import Any
 
 from llenergymeasure.core.energy_backends.codecarbon.rapl_access import RaplState
 from llenergymeasure.core.energy_backends.rapl.counter_sum import MOST_W
-from llenergymeasure.core.nvml import NvmlGpu
+from llenergymeasure.core.machine.nvml_facts import NvmlGpu
 from llenergymeasure.domain.energy import (
     DomainReading,
     EnergyMethod,

@@ -11,7 +11,7 @@ import pytest
 from llenergymeasure.core.energy_backends.codecarbon.domains import MachineSources
 from llenergymeasure.core.energy_backends.codecarbon.emissions import emissions
 from llenergymeasure.core.energy_backends.codecarbon.rapl_access import RaplState
-from llenergymeasure.core.nvml import NvmlGpu
+from llenergymeasure.core.machine.nvml_facts import NvmlGpu
 from llenergymeasure.domain.energy import DomainReading, EnergyMethod, MeasurementWindow
 from llenergymeasure.domain.validity import ReasonCode, ValidityStatus, judge
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llenergymeasure.core.nvml import NvmlGpu, nvml_gpus
+from llenergymeasure.core.machine.nvml_facts import NvmlGpu, nvml_gpus
 
 
 class Binding(ModuleType):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from idle_source import IdleSource, VirtualTime
 
-from llenergymeasure.core.baseline_power import (
+from llenergymeasure.core.idle.power import (
     IdlePower,
     disturbances,
     idle_power,

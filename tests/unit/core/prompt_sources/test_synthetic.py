@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llenergymeasure.config.prompt_models import PromptsConfig
-from llenergymeasure.core.synthetic_prompts import synthetic_prompts
+from llenergymeasure.core.prompt_sources.synthetic import synthetic_prompts
 
 
 def section(input_len, **more) -> PromptsConfig:

@@ -10,8 +10,8 @@ import pytest
 from idle_source import IdleSource, VirtualTime
 
 from llenergymeasure.config.protocol import BaselineConfig
-from llenergymeasure.core.baseline import PARTS, IdleMeter
-from llenergymeasure.core.baseline_cache import BaselineCache
+from llenergymeasure.core.idle.cache import BaselineCache
+from llenergymeasure.core.idle.meter import PARTS, IdleMeter
 from llenergymeasure.domain.baseline import BaselineLevel, BaselineMethod
 from llenergymeasure.domain.energy import EnergyMethod
 from llenergymeasure.domain.validity import Reason, ReasonCode
@@ -33,7 +33,7 @@ def cache(tmp_path: Path, time: VirtualTime, monkeypatch: pytest.MonkeyPatch) ->
         def now(zone: Any) -> Any:
             return time.utc().astimezone(zone)
 
-    monkeypatch.setattr("llenergymeasure.core.baseline.datetime", Clock)
+    monkeypatch.setattr("llenergymeasure.core.idle.meter.datetime", Clock)
     return BaselineCache(tmp_path / "cache", now=time.utc)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from llenergymeasure.core.baseline_cache import BaselineCache, IdleSubject, machine
+from llenergymeasure.core.idle.cache import BaselineCache, IdleSubject, machine
 from llenergymeasure.domain.baseline import BaselineLevel, BaselineMethod, DomainBaseline
 
 SUBJECT = IdleSubject("bare", "gpu", "GPU-1", "nvml", "counter")
@@ -62,7 +62,7 @@ import sys
 sys.path.insert(0, {here!r})
 from pathlib import Path
 from test_baseline_cache import SUBJECT, baseline
-from llenergymeasure.core.baseline_cache import BaselineCache
+from llenergymeasure.core.idle.cache import BaselineCache
 cache = BaselineCache(Path(sys.argv[1]))
 for n in range(40):
     cache.put(SUBJECT, baseline(float(sys.argv[2])))

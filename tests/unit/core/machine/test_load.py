@@ -11,8 +11,8 @@ from typing import Any
 import psutil
 import pytest
 
-from llenergymeasure.core import system_load
-from llenergymeasure.core.system_load import (
+from llenergymeasure.core.machine import load as system_load
+from llenergymeasure.core.machine.load import (
     OTHER_CORES_LIMIT,
     LoadMeter,
     contention_reason,

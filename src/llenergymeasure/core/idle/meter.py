@@ -16,8 +16,10 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from llenergymeasure.config.protocol import BaselineConfig
-from llenergymeasure.core.baseline_cache import BaselineCache, IdleSubject, StoredIdle
-from llenergymeasure.core.baseline_power import (
+from llenergymeasure.core.energy_backends.base import EnergyBackend
+from llenergymeasure.core.energy_backends.supervised import started, stopped
+from llenergymeasure.core.idle.cache import BaselineCache, IdleSubject, StoredIdle
+from llenergymeasure.core.idle.power import (
     disturbances,
     idle_power,
     same_domain,
@@ -25,9 +27,7 @@ from llenergymeasure.core.baseline_power import (
     unsteadiness,
     why_not,
 )
-from llenergymeasure.core.energy_backends.base import EnergyBackend
-from llenergymeasure.core.energy_backends.supervised import started, stopped
-from llenergymeasure.core.system_load import LoadMeter
+from llenergymeasure.core.machine.load import LoadMeter
 from llenergymeasure.domain.baseline import BaselineLevel, BaselineMethod, DomainBaseline
 from llenergymeasure.domain.energy import DomainReading, EnergyReading, domain_kind
 from llenergymeasure.domain.environment import MachineLoad

@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from llenergymeasure.config.nearest import did_you_mean
-from llenergymeasure.core.chat import CHAT_COLUMNS, NotAPromptError, kind_of, prompt_of
+from llenergymeasure.core.prompt_sources.chat import (
+    CHAT_COLUMNS,
+    NotAPromptError,
+    kind_of,
+    prompt_of,
+)
 from llenergymeasure.domain.prompt import Chat, Prompt
 from llenergymeasure.exceptions import PromptSourceError
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from llenergymeasure.core.cpu_info import cpu_details
+from llenergymeasure.core.machine.cpu import cpu_details
 
 CPUS = "sys/devices/system/cpu"
 TWO_SOCKETS = {

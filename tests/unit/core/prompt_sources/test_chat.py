@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from llenergymeasure.core.chat import NotAPromptError, prompt_of
+from llenergymeasure.core.prompt_sources.chat import NotAPromptError, prompt_of
 from llenergymeasure.domain.prompt import Chat, ChatMessage
 
 

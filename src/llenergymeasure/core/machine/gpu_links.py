@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from llenergymeasure.core.nvml import NvmlSession
+from llenergymeasure.core.machine.nvml_facts import NvmlSession
 
 # The binding's own limit is the newest hardware's; a driver refuses what its GPU does not have.
 _MOST_LINKS = 36

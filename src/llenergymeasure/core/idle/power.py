@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from llenergymeasure.core.system_load import contention_reason
+from llenergymeasure.core.machine.load import contention_reason
 from llenergymeasure.domain.energy import (
     DomainReading,
     EnergyMethod,

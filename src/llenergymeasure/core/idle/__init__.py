@@ -1,0 +1,1 @@
+"""Idle power: measured, kept, taken off."""
