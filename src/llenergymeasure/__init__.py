@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from llenergymeasure.config.resolve import LoadedConfig
     from llenergymeasure.domain.experiment import AggregatedResult, RawProcessResult
     from llenergymeasure.exceptions import LLEnergyMeasureError
-    from llenergymeasure.orchestration.meter import EnergyMeter
+    from llenergymeasure.orchestration.metering.meter import EnergyMeter
 
     __version__: str
 
@@ -38,7 +38,7 @@ __all__ = [
 
 _HOMES = {
     "AggregatedResult": "llenergymeasure.domain.experiment",
-    "EnergyMeter": "llenergymeasure.orchestration.meter",
+    "EnergyMeter": "llenergymeasure.orchestration.metering.meter",
     "ExperimentConfig": "llenergymeasure.config.models",
     "LLEnergyMeasureError": "llenergymeasure.exceptions",
     "RawProcessResult": "llenergymeasure.domain.experiment",

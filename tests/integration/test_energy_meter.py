@@ -9,7 +9,7 @@ from llenergymeasure.config.problems import InvalidConfigError
 from llenergymeasure.core.energy_backends.replay.backend import ReplayBackend
 from llenergymeasure.domain.validity import ReasonCode, ValidityStatus
 from llenergymeasure.exceptions import EnergyBackendError, UnknownBackendError
-from llenergymeasure.orchestration.measured_command import measure_command
+from llenergymeasure.orchestration.metering.command import measure_command
 
 WATTS = {"curve": {"power_w": 50.0}}
 

@@ -15,9 +15,9 @@ from llenergymeasure.constants import EXIT_RUN_FAILED
 from llenergymeasure.domain.experiment import ExperimentStatus
 from llenergymeasure.exceptions import LLEnergyMeasureError
 from llenergymeasure.orchestration import runner
-from llenergymeasure.orchestration.inventory import Places, find_experiment, list_experiments
-from llenergymeasure.orchestration.inventory_entry import ExperimentEntry
 from llenergymeasure.orchestration.planning import RunOptions
+from llenergymeasure.orchestration.stored.entry import ExperimentEntry
+from llenergymeasure.orchestration.stored.inventory import Places, find_experiment, list_experiments
 from llenergymeasure.security import printable
 
 

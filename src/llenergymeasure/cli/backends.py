@@ -20,7 +20,7 @@ from llenergymeasure.constants import EXIT_RUN_FAILED
 def backends(name: str | None, file: str | None) -> None:
     """List inference and energy backends: where they come from, and what they lack here."""
     from llenergymeasure.cli.display.backends import show_backends, show_checks
-    from llenergymeasure.orchestration.backends import check_backend, list_backends
+    from llenergymeasure.orchestration.machine.backends import check_backend, list_backends
 
     options = current()
     if name is None:

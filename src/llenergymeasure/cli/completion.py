@@ -30,7 +30,7 @@ def experiments(_ctx: Context, _parameter: Parameter, incomplete: str) -> list[C
     from llenergymeasure.cli.options import GlobalOptions
     from llenergymeasure.config.runtime_env import state_dir
     from llenergymeasure.exceptions import LLEnergyMeasureError
-    from llenergymeasure.orchestration.inventory import Places, list_experiments
+    from llenergymeasure.orchestration.stored.inventory import Places, list_experiments
 
     try:
         places = Places(GlobalOptions().chosen_results_dir(), state_dir())

@@ -8,8 +8,8 @@ from llenergymeasure.cli.display.checks import show_checks
 from llenergymeasure.cli.options import current, global_options
 from llenergymeasure.config.runtime_env import state_dir
 from llenergymeasure.constants import EXIT_RUN_FAILED
-from llenergymeasure.orchestration.checks import CheckState, worst
-from llenergymeasure.orchestration.doctor import examine
+from llenergymeasure.orchestration.machine.checks import CheckState, worst
+from llenergymeasure.orchestration.machine.doctor import examine
 
 
 @click.command()

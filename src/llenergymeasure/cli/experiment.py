@@ -142,7 +142,7 @@ def _resume(resume_id: str, options: GlobalOptions, *, aggregate: bool) -> None:
     with progress_view(options) as observer:
         outcome = resume(resume_id, chosen, observer)
     from llenergymeasure.cli.display.outcome import show_outcome
-    from llenergymeasure.orchestration.inventory import Places, find_experiment
+    from llenergymeasure.orchestration.stored.inventory import Places, find_experiment
 
     # The results lie where the first attempt put them.
     places = Places(chosen.results_dir, chosen.state_dir)

@@ -15,7 +15,7 @@ from llenergymeasure.cli.options import current, global_options
 from llenergymeasure.cli.selecting import selection_options
 
 if TYPE_CHECKING:
-    from llenergymeasure.orchestration.selection import Selection
+    from llenergymeasure.orchestration.stored.selection import Selection
 
 _FORMATS = ("csv", "json", "parquet")
 
@@ -47,8 +47,12 @@ def export(
     from llenergymeasure.cli.questions import may_replace
     from llenergymeasure.config.runtime_env import state_dir
     from llenergymeasure.durable import write_output
-    from llenergymeasure.orchestration.inventory import Places, find_experiment, list_experiments
-    from llenergymeasure.orchestration.selection import export_rows, selected
+    from llenergymeasure.orchestration.stored.inventory import (
+        Places,
+        find_experiment,
+        list_experiments,
+    )
+    from llenergymeasure.orchestration.stored.selection import export_rows, selected
     from llenergymeasure.results.exporters import exported
 
     options = current()

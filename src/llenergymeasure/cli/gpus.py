@@ -16,6 +16,6 @@ def gpus() -> None:
     From the shortest window on, a run's start and end cost at most 1 % of its energy.
     """
     from llenergymeasure.cli.display.gpus import show_gpus
-    from llenergymeasure.orchestration.gpus import look_at_gpus
+    from llenergymeasure.orchestration.machine.gpus import look_at_gpus
 
     show_gpus(look_at_gpus(), current())

@@ -14,7 +14,7 @@ from llenergymeasure.cli.options import current, global_options
 from llenergymeasure.constants import EXIT_OWN_FAILURE
 
 if TYPE_CHECKING:
-    from llenergymeasure.orchestration.measured_command import MeasuredCommand
+    from llenergymeasure.orchestration.metering.command import MeasuredCommand
 
 
 class Milliseconds(click.FloatRange):
@@ -81,7 +81,7 @@ def measure(
       lem measure --backend nvml,rapl --gpus 0,1 -- ./serve
     """  # noqa: D301 - click reads \b as: keep these lines
     from llenergymeasure.exceptions import LLEnergyMeasureError
-    from llenergymeasure.orchestration.measured_command import (
+    from llenergymeasure.orchestration.metering.command import (
         CommandCannotRunError,
         measure_command,
     )

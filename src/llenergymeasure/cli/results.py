@@ -12,7 +12,7 @@ from llenergymeasure.cli.options import current, global_options
 from llenergymeasure.cli.selecting import selection_options
 
 if TYPE_CHECKING:
-    from llenergymeasure.orchestration.selection import Selection
+    from llenergymeasure.orchestration.stored.selection import Selection
 
 COMMANDS = {
     "list": ("llenergymeasure.cli.results:list_results", "List experiments."),
@@ -38,8 +38,8 @@ def list_results(everything: bool, selection: Selection) -> None:
     """List the aggregated experiments, oldest first."""
     from llenergymeasure.cli.display.experiments import show_entries
     from llenergymeasure.config.runtime_env import state_dir
-    from llenergymeasure.orchestration.inventory import Places, list_experiments
-    from llenergymeasure.orchestration.selection import selected
+    from llenergymeasure.orchestration.stored.inventory import Places, list_experiments
+    from llenergymeasure.orchestration.stored.selection import selected
 
     options = current()
     places = Places(options.chosen_results_dir(), state_dir(), bool(options.results_dir))
@@ -59,7 +59,7 @@ def show_result(experiment_id: str) -> None:
     from llenergymeasure.cli.display import experiments, outcome
     from llenergymeasure.config.runtime_env import state_dir
     from llenergymeasure.domain.experiment import ExperimentStatus
-    from llenergymeasure.orchestration.inventory import Places, find_experiment, load_result
+    from llenergymeasure.orchestration.stored.inventory import Places, find_experiment, load_result
 
     options = current()
     places = Places(options.chosen_results_dir(), state_dir(), bool(options.results_dir))

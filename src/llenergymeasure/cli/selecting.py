@@ -53,7 +53,7 @@ def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
         limit: int | None,
         **kwargs: Any,
     ) -> Any:
-        from llenergymeasure.orchestration.selection import Selection
+        from llenergymeasure.orchestration.stored.selection import Selection
 
         selection = Selection(config_, model, backend, validity, sort, reverse, limit)
         return command(*args, selection=selection, **kwargs)

@@ -54,8 +54,13 @@ def timeseries(
     from llenergymeasure.cli.questions import may_replace
     from llenergymeasure.config.runtime_env import state_dir
     from llenergymeasure.durable import write_output
-    from llenergymeasure.orchestration.inventory import Places, find_experiment
-    from llenergymeasure.orchestration.timeseries import Choice, as_file, chosen_tracks, summaries
+    from llenergymeasure.orchestration.stored.inventory import Places, find_experiment
+    from llenergymeasure.orchestration.stored.timeseries import (
+        Choice,
+        as_file,
+        chosen_tracks,
+        summaries,
+    )
 
     options = current()
     chosen = _format(form, output, as_json=options.json)

@@ -43,7 +43,7 @@ def main(argv: list[str]) -> int:
 def _measure(context: ExperimentContext, events: EventWriter) -> int:
     # Imported late, so that whatever goes wrong in it is told through the events.
     try:
-        from llenergymeasure.orchestration.process import measure
+        from llenergymeasure.orchestration.measuring.process import measure
 
         measure(context, current_rank(), events)
     except LLEnergyMeasureError as error:

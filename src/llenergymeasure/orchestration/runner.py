@@ -21,12 +21,12 @@ from llenergymeasure.exceptions import (
 )
 from llenergymeasure.logging import experiment_log
 from llenergymeasure.orchestration.aggregate import aggregate_experiment
+from llenergymeasure.orchestration.child import run_child
 from llenergymeasure.orchestration.context import (
     ExperimentContext,
     config_hash,
     last_context,
 )
-from llenergymeasure.orchestration.follow import run_child
 from llenergymeasure.orchestration.lifecycle import termination_as_interrupt
 from llenergymeasure.orchestration.planning import RunOptions, RunPlan, plan
 from llenergymeasure.progress import Progress, ProgressObserver

@@ -11,7 +11,7 @@ from llenergymeasure.config.backend_spec import BackendSpec
 from llenergymeasure.config.loader import load_config
 from llenergymeasure.config.registry import BrokenEntry, Registered
 from llenergymeasure.constants import INFERENCE_BACKENDS_GROUP
-from llenergymeasure.orchestration import backends
+from llenergymeasure.orchestration.machine import backends
 
 Captured = pytest.CaptureFixture[str]
 

@@ -123,7 +123,7 @@ def test_an_exception_in_a_command_reaches_the_handler(
     def broken(*args: object, **options: object) -> None:
         raise OSError(5, "the disk is on fire")
 
-    monkeypatch.setattr("llenergymeasure.orchestration.inventory.list_experiments", broken)
+    monkeypatch.setattr("llenergymeasure.orchestration.stored.inventory.list_experiments", broken)
     assert cli.main(["results", "list"]) == 1
     assert "the disk is on fire" in capsys.readouterr().err
     assert os.environ["XDG_STATE_HOME"]
@@ -132,7 +132,7 @@ def test_an_exception_in_a_command_reaches_the_handler(
 def test_a_bug_of_lem_measure_is_not_taken_for_the_commands_failure(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from llenergymeasure.orchestration import measured_command
+    from llenergymeasure.orchestration.metering import command as measured_command
 
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("oh")

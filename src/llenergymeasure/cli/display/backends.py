@@ -10,7 +10,7 @@ from llenergymeasure.cli.display.json_output import write_json
 from llenergymeasure.cli.display.notices import color, say
 from llenergymeasure.cli.display.numbers import MISSING
 from llenergymeasure.cli.options import GlobalOptions
-from llenergymeasure.orchestration.backends import BackendCheck, BackendEntry
+from llenergymeasure.orchestration.machine.backends import BackendCheck, BackendEntry
 from llenergymeasure.security import printable
 
 

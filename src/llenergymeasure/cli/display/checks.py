@@ -11,7 +11,7 @@ from llenergymeasure.cli.display.json_output import write_json
 from llenergymeasure.cli.display.lines import fitted
 from llenergymeasure.cli.display.notices import color
 from llenergymeasure.cli.options import GlobalOptions
-from llenergymeasure.orchestration.checks import Check, CheckState, worst
+from llenergymeasure.orchestration.machine.checks import Check, CheckState, worst
 from llenergymeasure.security import printable
 
 _COLORS = {CheckState.OK: "green", CheckState.WARNING: "yellow", CheckState.FAILED: "red"}

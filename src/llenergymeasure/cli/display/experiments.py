@@ -12,12 +12,12 @@ from llenergymeasure.cli.display.notices import say
 from llenergymeasure.cli.display.numbers import MISSING, count, significant
 from llenergymeasure.cli.options import GlobalOptions
 from llenergymeasure.domain.experiment import ExperimentStatus
-from llenergymeasure.orchestration.inventory import Places, log_file
-from llenergymeasure.orchestration.inventory_entry import (
+from llenergymeasure.orchestration.stored.entry import (
     ExperimentEntry,
     ResultSummary,
     next_step,
 )
+from llenergymeasure.orchestration.stored.inventory import Places, log_file
 
 
 def show_entries(

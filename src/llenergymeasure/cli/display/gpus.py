@@ -13,7 +13,7 @@ from llenergymeasure.cli.display.tables import KEPT, Column, print_table
 from llenergymeasure.cli.options import GlobalOptions
 
 if TYPE_CHECKING:
-    from llenergymeasure.orchestration.gpus import GpuReport, MeasurableGpu
+    from llenergymeasure.orchestration.machine.gpus import GpuReport, MeasurableGpu
 
 _COLUMNS = (
     Column("gpu", keep=KEPT),

@@ -12,7 +12,7 @@ from llenergymeasure.cli.display.energy import energy_rows
 from llenergymeasure.cli.display.lines import Row
 from llenergymeasure.cli.display.numbers import seconds
 from llenergymeasure.cli.display.result import VERDICTS, told_lines, validity_rows
-from llenergymeasure.orchestration.measured_command import MeasuredCommand
+from llenergymeasure.orchestration.metering.command import MeasuredCommand
 
 
 def print_measured(to: Console, measured: MeasuredCommand) -> None:

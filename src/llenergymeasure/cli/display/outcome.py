@@ -9,9 +9,9 @@ from llenergymeasure.cli.display.notices import say
 from llenergymeasure.cli.display.numbers import count
 from llenergymeasure.cli.options import GlobalOptions
 from llenergymeasure.domain.experiment import AggregatedResult
-from llenergymeasure.orchestration.inventory import aggregate_file
 from llenergymeasure.orchestration.planning import RunPlan
 from llenergymeasure.orchestration.runner import RunOutcome
+from llenergymeasure.orchestration.stored.inventory import aggregate_file
 
 
 def show_outcome(outcome: RunOutcome, options: GlobalOptions, results_dir: Path) -> None:

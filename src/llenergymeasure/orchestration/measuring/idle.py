@@ -20,7 +20,7 @@ from llenergymeasure.domain.model_info import ModelInfo
 from llenergymeasure.exceptions import EnergyBackendError
 from llenergymeasure.orchestration.events import EventWriter
 from llenergymeasure.orchestration.factory import energy_specs
-from llenergymeasure.orchestration.priming import EnergyPriming
+from llenergymeasure.orchestration.measuring.priming import EnergyPriming
 
 _PHASE = "idle baseline"
 

@@ -21,7 +21,7 @@ from llenergymeasure.domain.experiment import WarmupInfo, WarmupMode
 from llenergymeasure.domain.prompt import Prompt, SyntheticPrompt
 from llenergymeasure.domain.trace import InferenceRequest, RequestTrace
 from llenergymeasure.orchestration.events import EventWriter
-from llenergymeasure.orchestration.requests import check_lengths, requests_of
+from llenergymeasure.orchestration.measuring.requests import check_lengths, requests_of
 
 logger = logging.getLogger(__name__)
 

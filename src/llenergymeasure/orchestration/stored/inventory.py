@@ -15,7 +15,7 @@ from llenergymeasure.exceptions import (
     LLEnergyMeasureError,
     UnknownExperimentError,
 )
-from llenergymeasure.orchestration.inventory_entry import (
+from llenergymeasure.orchestration.stored.entry import (
     ExperimentEntry,
     make_entry,
     next_step,

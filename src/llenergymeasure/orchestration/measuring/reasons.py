@@ -9,7 +9,7 @@ from llenergymeasure.domain.experiment import WarmupInfo
 from llenergymeasure.domain.model_info import ModelInfo
 from llenergymeasure.domain.trace import RequestTrace
 from llenergymeasure.domain.validity import Reason, ReasonCode
-from llenergymeasure.orchestration.reasons_before import warmup_reasons
+from llenergymeasure.orchestration.measuring.reasons_before import warmup_reasons
 
 # The edge error of a 100 ms counter is about 2 % at 10 s (Part-time Power Measurements,
 # arXiv 2312.02741); CodeCarbon's CPU load model under-reads windows below 1 s.

@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from llenergymeasure.core.machine.nvml_facts import nvml_gpus
-from llenergymeasure.orchestration.backends import BackendEntry, list_backends
-from llenergymeasure.orchestration.checks import Check, CheckState
-from llenergymeasure.orchestration.doctor_energy import try_energy_source
-from llenergymeasure.orchestration.doctor_probe import Probe, probe_module
+from llenergymeasure.orchestration.machine.backends import BackendEntry, list_backends
+from llenergymeasure.orchestration.machine.checks import Check, CheckState
+from llenergymeasure.orchestration.machine.doctor_energy import try_energy_source
+from llenergymeasure.orchestration.machine.doctor_imports import Probe, probe_module
 
 DEFAULT_BACKEND = "pytorch"
 _HUB = "huggingface_hub"

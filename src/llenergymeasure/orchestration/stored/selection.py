@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from llenergymeasure.domain.experiment import ExperimentStatus
-from llenergymeasure.orchestration.inventory_entry import ExperimentEntry
+from llenergymeasure.orchestration.stored.entry import ExperimentEntry
 from llenergymeasure.results.exporters import Row, experiment_row, process_row
 from llenergymeasure.results.repository import FileSystemRepository
 

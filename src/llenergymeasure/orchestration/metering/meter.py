@@ -21,8 +21,8 @@ from llenergymeasure.domain.samples import SampleSeries
 from llenergymeasure.domain.validity import Reason, Validity, judge
 from llenergymeasure.exceptions import EnergyBackendError
 from llenergymeasure.orchestration.factory import create_energy_source
-from llenergymeasure.orchestration.priming import EnergyPriming
-from llenergymeasure.orchestration.reasons import window_reasons
+from llenergymeasure.orchestration.measuring.priming import EnergyPriming
+from llenergymeasure.orchestration.measuring.reasons import window_reasons
 from llenergymeasure.results.energy_sums import reading_metrics
 from llenergymeasure.results.reasons import reading_reasons
 

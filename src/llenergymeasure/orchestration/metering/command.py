@@ -21,7 +21,7 @@ from typing import Any
 from llenergymeasure.config.energy_choice import AUTO
 from llenergymeasure.domain.metrics import EnergyMetrics
 from llenergymeasure.domain.validity import Validity
-from llenergymeasure.orchestration.meter import EnergyMeter
+from llenergymeasure.orchestration.metering.meter import EnergyMeter
 
 EXIT_CANNOT_RUN = 126
 EXIT_NOT_FOUND = 127

@@ -10,8 +10,8 @@ from llenergymeasure.domain.energy import DomainReading, EnergyReading
 from llenergymeasure.domain.hardware import GpuDetails, GpuInventory
 from llenergymeasure.domain.resolution import Resolution, resolution_of
 from llenergymeasure.exceptions import LLEnergyMeasureError
-from llenergymeasure.orchestration.energy_probe import probed
 from llenergymeasure.orchestration.factory import create_energy_source
+from llenergymeasure.orchestration.machine.energy_probe import probed
 
 SOURCE = "nvml"
 

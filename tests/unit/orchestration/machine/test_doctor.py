@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from llenergymeasure.orchestration import doctor
-from llenergymeasure.orchestration.backends import BackendEntry
-from llenergymeasure.orchestration.checks import Check, CheckState, worst
-from llenergymeasure.orchestration.doctor import examine
-from llenergymeasure.orchestration.doctor_probe import Probe, probe_module
+from llenergymeasure.orchestration.machine import doctor
+from llenergymeasure.orchestration.machine.backends import BackendEntry
+from llenergymeasure.orchestration.machine.checks import Check, CheckState, worst
+from llenergymeasure.orchestration.machine.doctor import examine
+from llenergymeasure.orchestration.machine.doctor_imports import Probe, probe_module
 
 
 @pytest.fixture

@@ -25,11 +25,11 @@ from llenergymeasure.orchestration.factory import (
     create_inference_backend,
     energy_label,
 )
-from llenergymeasure.orchestration.idle import IdleBaseline
-from llenergymeasure.orchestration.priming import EnergyPriming
-from llenergymeasure.orchestration.raw_results import Prepared, raw_result
-from llenergymeasure.orchestration.requests import check_chats, check_lengths, requests_of
-from llenergymeasure.orchestration.warming import warm_up
+from llenergymeasure.orchestration.measuring.idle import IdleBaseline
+from llenergymeasure.orchestration.measuring.priming import EnergyPriming
+from llenergymeasure.orchestration.measuring.raw_results import Prepared, raw_result
+from llenergymeasure.orchestration.measuring.requests import check_chats, check_lengths, requests_of
+from llenergymeasure.orchestration.measuring.warmup import warm_up
 from llenergymeasure.results.repository import FileSystemRepository
 from llenergymeasure.results.requests_table import preload
 

@@ -22,8 +22,8 @@ from llenergymeasure.domain.metrics import inference_metrics, latency_metrics
 from llenergymeasure.domain.model_info import ModelInfo
 from llenergymeasure.domain.validity import Reason
 from llenergymeasure.orchestration.context import ExperimentContext
-from llenergymeasure.orchestration.reasons import dummy_reason, process_reasons
-from llenergymeasure.orchestration.reasons_before import baseline_reasons
+from llenergymeasure.orchestration.measuring.reasons import dummy_reason, process_reasons
+from llenergymeasure.orchestration.measuring.reasons_before import baseline_reasons
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from llenergymeasure.domain.energy import EnergyMethod
 from llenergymeasure.domain.model_info import ModelInfo
 from llenergymeasure.domain.validity import ReasonCode
 from llenergymeasure.exceptions import EnergyBackendError
-from llenergymeasure.orchestration.idle import IdleBaseline
-from llenergymeasure.orchestration.priming import EnergyPriming
-from llenergymeasure.orchestration.reasons_before import baseline_reasons
+from llenergymeasure.orchestration.measuring.idle import IdleBaseline
+from llenergymeasure.orchestration.measuring.priming import EnergyPriming
+from llenergymeasure.orchestration.measuring.reasons_before import baseline_reasons
 
 MODEL = ModelInfo(name="m", path="/models/m", dtype="bfloat16")
 ESTIMATED = {"gpu:0": {"method": EnergyMethod.ESTIMATED}}

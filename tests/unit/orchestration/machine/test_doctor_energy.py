@@ -15,10 +15,10 @@ from llenergymeasure.domain.energy import (
 )
 from llenergymeasure.domain.validity import Reason, ReasonCode
 from llenergymeasure.exceptions import EnergyBackendError
-from llenergymeasure.orchestration import doctor_energy
-from llenergymeasure.orchestration.checks import Check, CheckState
-from llenergymeasure.orchestration.doctor_energy import judged, try_energy_source
-from llenergymeasure.orchestration.energy_probe import probed
+from llenergymeasure.orchestration.machine import doctor_energy
+from llenergymeasure.orchestration.machine.checks import Check, CheckState
+from llenergymeasure.orchestration.machine.doctor_energy import judged, try_energy_source
+from llenergymeasure.orchestration.machine.energy_probe import probed
 
 COUNTER, ESTIMATED = EnergyMethod.COUNTER, EnergyMethod.ESTIMATED
 REMEDY = "cpu: this user may not read the counters; until the next boot: sudo chmod o+r /x"

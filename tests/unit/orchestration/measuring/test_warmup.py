@@ -15,7 +15,7 @@ from llenergymeasure.core.inference_backends.echo import EchoBackend
 from llenergymeasure.domain.experiment import WarmupInfo, WarmupMode
 from llenergymeasure.domain.prompt import SyntheticPrompt
 from llenergymeasure.domain.trace import InferenceRequest, RequestTrace
-from llenergymeasure.orchestration.warming import longest_first, warm_up
+from llenergymeasure.orchestration.measuring.warmup import longest_first, warm_up
 
 TEXTS = ["a b", "a b c d", "a b c", "a"]
 

@@ -7,8 +7,8 @@ import pytest
 from idle_source import IdleSource, VirtualTime
 
 from llenergymeasure.exceptions import EnergyBackendError, EnergyDevicesError
-from llenergymeasure.orchestration import priming as module
-from llenergymeasure.orchestration.priming import EnergyPriming
+from llenergymeasure.orchestration.measuring import priming as module
+from llenergymeasure.orchestration.measuring.priming import EnergyPriming
 
 
 def test_a_source_is_prepared_before_what_comes_afterwards_is_done() -> None:

@@ -11,9 +11,9 @@ from llenergymeasure.domain.energy import DomainReading, EnergyMethod, EnergyRea
 from llenergymeasure.domain.resolution import EDGE_ERROR, resolution_of
 from llenergymeasure.domain.validity import ValidityStatus, judge
 from llenergymeasure.exceptions import LLEnergyMeasureError
-from llenergymeasure.orchestration.checks import Check, CheckState
-from llenergymeasure.orchestration.energy_probe import PROBE_TIMEOUT_S, probed
 from llenergymeasure.orchestration.factory import create_energy_backend, energy_label
+from llenergymeasure.orchestration.machine.checks import Check, CheckState
+from llenergymeasure.orchestration.machine.energy_probe import PROBE_TIMEOUT_S, probed
 
 _NAME = "energy source"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from llenergymeasure.domain.experiment import RawProcessResult
 from llenergymeasure.exceptions import ConfigurationError
-from llenergymeasure.orchestration.inventory_entry import ExperimentEntry
+from llenergymeasure.orchestration.stored.entry import ExperimentEntry
 from llenergymeasure.results.repository import FileSystemRepository
 from llenergymeasure.results.timeseries_plot import chart
 from llenergymeasure.results.timeseries_render import rendered

@@ -15,7 +15,7 @@ from llenergymeasure.domain.energy import (
 from llenergymeasure.domain.experiment import WarmupInfo, WarmupMode
 from llenergymeasure.domain.trace import RequestTrace
 from llenergymeasure.domain.validity import ReasonCode, ValidityStatus, judge
-from llenergymeasure.orchestration.reasons import process_reasons
+from llenergymeasure.orchestration.measuring.reasons import process_reasons
 
 WARM = WarmupInfo(prompts=1, duration_s=0.1)
 

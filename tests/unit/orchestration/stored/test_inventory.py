@@ -7,14 +7,14 @@ import pytest
 
 from llenergymeasure.domain.experiment import ExperimentStatus
 from llenergymeasure.exceptions import ConfigurationError, UnknownExperimentError
-from llenergymeasure.orchestration.inventory import (
+from llenergymeasure.orchestration.stored.entry import next_step
+from llenergymeasure.orchestration.stored.inventory import (
     Places,
     aggregate_file,
     find_experiment,
     list_experiments,
     load_result,
 )
-from llenergymeasure.orchestration.inventory_entry import next_step
 from llenergymeasure.state.manager import StateManager
 
 _S = ExperimentStatus

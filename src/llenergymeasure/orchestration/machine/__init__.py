@@ -1,0 +1,1 @@
+"""Questions about this machine: doctor, GPUs, backends."""

@@ -1,0 +1,1 @@
+"""What the measuring process does, from the idle device to the saved raw results."""

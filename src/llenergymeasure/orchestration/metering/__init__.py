@@ -1,0 +1,1 @@
+"""Joules of any program: lem measure and EnergyMeter."""
