@@ -17,7 +17,6 @@ from typing import Any
 import click
 
 from llenergymeasure.cli.root import lem
-from llenergymeasure.config.aliases import ALIASES
 from llenergymeasure.config.introspection import (
     Parameter,
     get_backend_params,
@@ -25,9 +24,10 @@ from llenergymeasure.config.introspection import (
     get_universal_params,
     json_schema,
 )
-from llenergymeasure.config.not_offered import why_not_offered
+from llenergymeasure.config.old_keys.renamed import ALIASES
 from llenergymeasure.config.presets import PRESETS
-from llenergymeasure.config.problems import dotted
+from llenergymeasure.config.problems.not_offered import why_not_offered
+from llenergymeasure.config.problems.report import dotted
 from llenergymeasure.config.registry import inference_backend
 from llenergymeasure.domain.reason_texts import REASON_TEXTS
 from llenergymeasure.domain.validity import ReasonCode, Severity, severity

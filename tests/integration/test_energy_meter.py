@@ -5,7 +5,7 @@ import time
 import pytest
 
 from llenergymeasure import EnergyMeter
-from llenergymeasure.config.problems import InvalidConfigError
+from llenergymeasure.config.problems.report import InvalidConfigError
 from llenergymeasure.core.energy_backends.replay.backend import ReplayBackend
 from llenergymeasure.domain.validity import ReasonCode, ValidityStatus
 from llenergymeasure.exceptions import EnergyBackendError, UnknownBackendError

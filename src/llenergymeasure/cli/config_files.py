@@ -23,7 +23,7 @@ from llenergymeasure.constants import EXIT_INPUT_WRONG
 def list_configs(directory: Path | None) -> None:
     """List the config files in a folder and below, and whether each is valid."""
     from llenergymeasure.cli.display.configs import show_configs
-    from llenergymeasure.config.catalogue import find_configs
+    from llenergymeasure.config.files.catalogue import find_configs
 
     folder = directory or (Path("configs") if Path("configs").is_dir() else Path())
     show_configs(folder, find_configs(folder), current())
@@ -40,7 +40,7 @@ def new(file: Path, preset: str | None, model: str) -> None:
     """Write a new config FILE to start from; asks before it replaces one."""
     from llenergymeasure.cli.display.json_output import write_json
     from llenergymeasure.cli.questions import may_replace
-    from llenergymeasure.config.catalogue import new_config
+    from llenergymeasure.config.files.catalogue import new_config
 
     options = current()
     text = new_config(file.stem, model, preset)
@@ -108,7 +108,7 @@ def generate_grid(
       lem config generate-grid base.yaml --vary batch_size=1,8,32 --vary dtype=float32,bfloat16
     """  # noqa: D301 - click reads \b as: keep these lines
     from llenergymeasure.cli.display.configs import show_grid
-    from llenergymeasure.config.grid import expand, write_points
+    from llenergymeasure.config.files.grid import expand, write_points
 
     points = expand(base, vary)
     broken = [point for point in points if point.error is not None]

@@ -14,7 +14,7 @@ from llenergymeasure.cli.options import current, global_options
 def explain(code: str | None) -> None:
     """Say what the reason CODE of a verdict means, and what to do; without CODE list all."""
     from llenergymeasure.cli.display.reasons import show_reason, show_reasons
-    from llenergymeasure.config.nearest import did_you_mean
+    from llenergymeasure.config.problems.nearest import did_you_mean
     from llenergymeasure.domain.validity import ReasonCode
     from llenergymeasure.exceptions import ConfigurationError
 

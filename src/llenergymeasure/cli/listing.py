@@ -13,7 +13,7 @@ from llenergymeasure.cli.options import current, global_options
 @global_options
 def presets() -> None:
     """List the presets: what each is for and what it sets."""
-    from llenergymeasure.config.flat import dotted_values
+    from llenergymeasure.config.files.flat import dotted_values
     from llenergymeasure.config.presets import PRESETS
 
     options = current()

@@ -8,14 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from llenergymeasure.config.aliases import canonical, without_schema_version
-from llenergymeasure.config.env_source import env_document, raw_paths
-from llenergymeasure.config.extends import read_with_parents
 from llenergymeasure.config.models import ExperimentConfig, config_model
-from llenergymeasure.config.overrides import override_document, parse_sets
+from llenergymeasure.config.old_keys.prompt_shorthands import canonical_prompts
+from llenergymeasure.config.old_keys.renamed import canonical, without_schema_version
 from llenergymeasure.config.presets import PRESET_KEY, preset_document
-from llenergymeasure.config.problems import ConfigWarning, Place, dotted
-from llenergymeasure.config.prompt_aliases import canonical_prompts
+from llenergymeasure.config.problems.report import ConfigWarning, Place, dotted
 from llenergymeasure.config.resolve import (
     Layer,
     LoadedConfig,
@@ -25,8 +22,11 @@ from llenergymeasure.config.resolve import (
     merge,
     resolve,
 )
+from llenergymeasure.config.sources.command_line import override_document, parse_sets
+from llenergymeasure.config.sources.environment import env_document, raw_paths
+from llenergymeasure.config.sources.extends import read_with_parents
+from llenergymeasure.config.sources.yaml_file import Document
 from llenergymeasure.config.user_config import load_user_config
-from llenergymeasure.config.yaml_source import Document
 
 __all__ = ["LoadedConfig", "from_mapping", "load", "load_config"]
 

@@ -19,9 +19,9 @@ from llenergymeasure.config.backend_spec import BackendOptions
 from llenergymeasure.config.energy_choice import AUTO, EnergyChoice, names_of
 from llenergymeasure.config.prompt_models import PromptsConfig as PromptsConfig
 from llenergymeasure.config.prompt_models import check_prompts, with_synthetic_lengths
-from llenergymeasure.config.protocol import BaselineConfig as BaselineConfig
-from llenergymeasure.config.protocol import WarmupConfig as WarmupConfig
 from llenergymeasure.config.registry import auto_energy_backends, energy_backend, inference_backend
+from llenergymeasure.config.run_models import BaselineConfig as BaselineConfig
+from llenergymeasure.config.run_models import WarmupConfig as WarmupConfig
 
 DecoderPreset = Literal["deterministic", "standard", "creative", "factual"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from llenergymeasure.config.nearest import did_you_mean
-from llenergymeasure.config.problems import InvalidConfigError, Place, Problem
-from llenergymeasure.config.yaml_source import Document
+from llenergymeasure.config.problems.nearest import did_you_mean
+from llenergymeasure.config.problems.report import InvalidConfigError, Place, Problem
+from llenergymeasure.config.sources.yaml_file import Document
 
 PRESET_KEY: Final = "preset"
 

@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TypeVar
 
 from llenergymeasure.config.backend_spec import BackendSpec, ComponentSpec, EnergyBackendSpec
-from llenergymeasure.config.nearest import did_you_mean
+from llenergymeasure.config.problems.nearest import did_you_mean
 from llenergymeasure.constants import ENERGY_BACKENDS_GROUP, INFERENCE_BACKENDS_GROUP
 from llenergymeasure.exceptions import UnknownBackendError
 

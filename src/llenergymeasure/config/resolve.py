@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from llenergymeasure.config.energy_choice import AUTO, tidied, worded
 from llenergymeasure.config.models import ExperimentConfig, config_model
-from llenergymeasure.config.problems import (
+from llenergymeasure.config.problems.from_pydantic import problems_of
+from llenergymeasure.config.problems.report import (
     ConfigWarning,
     InvalidConfigError,
     KeyPath,
@@ -25,9 +26,8 @@ from llenergymeasure.config.registry import (
     inference_backend,
     usable,
 )
-from llenergymeasure.config.translate import problems_of
+from llenergymeasure.config.sources.yaml_file import Document
 from llenergymeasure.config.validation import warnings_of
-from llenergymeasure.config.yaml_source import Document
 from llenergymeasure.constants import ENERGY_BACKENDS_GROUP, INFERENCE_BACKENDS_GROUP
 from llenergymeasure.exceptions import UnknownBackendError
 

@@ -14,9 +14,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from llenergymeasure.config.problems import InvalidConfigError, KeyPath, Place
-from llenergymeasure.config.translate import problems_of
-from llenergymeasure.config.yaml_source import Document, read_document
+from llenergymeasure.config.problems.from_pydantic import problems_of
+from llenergymeasure.config.problems.report import InvalidConfigError, KeyPath, Place
+from llenergymeasure.config.sources.yaml_file import Document, read_document
 
 USER_FILE = ".lem-config.yaml"
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, Literal
 
 from llenergymeasure.config.models import DECODER_PRESETS, ExperimentConfig
-from llenergymeasure.config.problems import ConfigWarning, Place
+from llenergymeasure.config.problems.report import ConfigWarning, Place
 
 LONG_OUTPUT_TOKENS = 2048
 Severity = Literal["warning", "info"]

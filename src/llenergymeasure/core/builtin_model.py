@@ -16,7 +16,7 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
-from llenergymeasure.config.nearest import did_you_mean
+from llenergymeasure.config.problems.nearest import did_you_mean
 from llenergymeasure.constants import BUILTIN_MODEL_PREFIX
 from llenergymeasure.core.quiet import quieten_transformers
 from llenergymeasure.exceptions import ModelNotFoundError, StorageError

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from llenergymeasure.config.backend_spec import BackendOptions, EnergyBackendSpec
 from llenergymeasure.config.energy_choice import AUTO, names_of
-from llenergymeasure.config.problems import InvalidConfigError, Place, Problem
+from llenergymeasure.config.problems.from_pydantic import problems_of
+from llenergymeasure.config.problems.report import InvalidConfigError, Place, Problem
 from llenergymeasure.config.registry import auto_energy_backends
-from llenergymeasure.config.translate import problems_of
 from llenergymeasure.exceptions import ConfigurationError
 
 _DEVICES, _INTERVAL = "devices", "interval_ms"

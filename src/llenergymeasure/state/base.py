@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from llenergymeasure.config.nearest import did_you_mean
+from llenergymeasure.config.problems.nearest import did_you_mean
 from llenergymeasure.domain.experiment import ExperimentStatus
 from llenergymeasure.exceptions import (
     ConfigurationError,

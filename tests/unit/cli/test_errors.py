@@ -12,7 +12,7 @@ import pytest
 
 from llenergymeasure import cli
 from llenergymeasure.cli.errors import exit_code_of
-from llenergymeasure.config.problems import InvalidConfigError, Place, Problem
+from llenergymeasure.config.problems.report import InvalidConfigError, Place, Problem
 from llenergymeasure.exceptions import ConfigurationError, ExperimentInterruptedError, RunError
 
 CASES: list[tuple[BaseException, int, str]] = [

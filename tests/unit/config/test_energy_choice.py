@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from llenergymeasure.config.energy_choice import names_of, tidied, worded
 from llenergymeasure.config.loader import from_mapping, load
 from llenergymeasure.config.models import ExperimentConfig
-from llenergymeasure.config.problems import InvalidConfigError
+from llenergymeasure.config.problems.report import InvalidConfigError
 from llenergymeasure.orchestration.context import config_hash
 
 BASE = {"config_name": "a", "model_name": "m", "backend": "echo"}

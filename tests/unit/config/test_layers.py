@@ -9,7 +9,7 @@ import pytest
 from llenergymeasure.config.loader import from_mapping, load
 from llenergymeasure.config.models import config_model
 from llenergymeasure.config.presets import PRESETS
-from llenergymeasure.config.problems import InvalidConfigError
+from llenergymeasure.config.problems.report import InvalidConfigError
 from llenergymeasure.config.resolve import LoadedConfig
 
 

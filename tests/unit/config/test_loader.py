@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from llenergymeasure.config.loader import from_mapping, load, load_config
-from llenergymeasure.config.problems import InvalidConfigError
+from llenergymeasure.config.problems.report import InvalidConfigError
 
 GOOD = "config_name: a\nmodel_name: builtin:tiny-llama\n"
 

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from llenergymeasure.config.loader import load
 from llenergymeasure.config.models import config_model
 from llenergymeasure.config.resolve import merge
-from llenergymeasure.config.yaml_source import parse_document
+from llenergymeasure.config.sources.yaml_file import parse_document
 from llenergymeasure.exceptions import ConfigurationError
 
 KEYS = [*config_model("pytorch").model_fields, "temperature", "batch_size", "path", "type", "x"]

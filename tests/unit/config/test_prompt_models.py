@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from llenergymeasure.config.loader import from_mapping, load
-from llenergymeasure.config.problems import InvalidConfigError
+from llenergymeasure.config.problems.report import InvalidConfigError
 
 BASE = {"config_name": "c", "model_name": "builtin:tiny-llama"}
 

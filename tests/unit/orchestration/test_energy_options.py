@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from llenergymeasure.config.problems import InvalidConfigError
+from llenergymeasure.config.problems.report import InvalidConfigError
 from llenergymeasure.exceptions import ConfigurationError
 from llenergymeasure.orchestration.energy_options import meter_options
 from llenergymeasure.orchestration.factory import energy_specs

@@ -12,8 +12,8 @@ from llenergymeasure.cli.display.numbers import MISSING
 from llenergymeasure.cli.options import GlobalOptions
 
 if TYPE_CHECKING:
-    from llenergymeasure.config.catalogue import FoundConfig
-    from llenergymeasure.config.grid import GridPoint
+    from llenergymeasure.config.files.catalogue import FoundConfig
+    from llenergymeasure.config.files.grid import GridPoint
 
 
 def show_configs(folder: Path, found: Sequence[FoundConfig], options: GlobalOptions) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from llenergymeasure.config.protocol import BaselineConfig
+from llenergymeasure.config.run_models import BaselineConfig
 from llenergymeasure.core.energy_backends.base import EnergyBackend
 from llenergymeasure.core.energy_backends.supervised import started, stopped
 from llenergymeasure.core.idle.cache import BaselineCache, IdleSubject, StoredIdle

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from llenergymeasure.config.nearest import did_you_mean
+from llenergymeasure.config.problems.nearest import did_you_mean
 from llenergymeasure.exceptions import PromptSourceError, StorageError
 
 CARD: Final = "README.md"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from llenergymeasure.config.nearest import did_you_mean
+from llenergymeasure.config.problems.nearest import did_you_mean
 from llenergymeasure.core.prompt_sources.chat import (
     CHAT_COLUMNS,
     NotAPromptError,

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from llenergymeasure.config.backend_detection import missing_requirements
 from llenergymeasure.config.energy_choice import AUTO, names_of
 from llenergymeasure.config.models import ExperimentConfig, config_model
-from llenergymeasure.config.nearest import did_you_mean
+from llenergymeasure.config.problems.nearest import did_you_mean
 from llenergymeasure.config.registry import (
     BrokenEntry,
     Registered,

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from llenergymeasure.config.models import ExperimentConfig
-from llenergymeasure.config.protocol import WarmupConfig
+from llenergymeasure.config.run_models import WarmupConfig
 from llenergymeasure.core.energy_backends.base import EnergyBackend, TemperatureSource
 from llenergymeasure.core.inference_backends.protocols import InferenceBackend
 from llenergymeasure.domain.convergence import converged, temperatures_steady, variation

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from idle_source import IdleSource, VirtualTime
 
-from llenergymeasure.config.protocol import BaselineConfig
+from llenergymeasure.config.run_models import BaselineConfig
 from llenergymeasure.core.idle.cache import BaselineCache
 from llenergymeasure.core.idle.meter import PARTS, IdleMeter
 from llenergymeasure.domain.baseline import BaselineLevel, BaselineMethod

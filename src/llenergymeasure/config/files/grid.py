@@ -13,10 +13,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from llenergymeasure.config.extends import EXTENDS_KEY
 from llenergymeasure.config.loader import LoadedConfig, load
-from llenergymeasure.config.overrides import override_document, parse_sets
-from llenergymeasure.config.problems import InvalidConfigError, Place, Problem
+from llenergymeasure.config.problems.report import InvalidConfigError, Place, Problem
+from llenergymeasure.config.sources.command_line import override_document, parse_sets
+from llenergymeasure.config.sources.extends import EXTENDS_KEY
 from llenergymeasure.durable import write_text
 
 # Short names that the described system's grids use.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from llenergymeasure.config.problems import InvalidConfigError, Place, Problem
-from llenergymeasure.config.yaml_source import Document, read_document
+from llenergymeasure.config.problems.report import InvalidConfigError, Place, Problem
+from llenergymeasure.config.sources.yaml_file import Document, read_document
 
 EXTENDS_KEY = "_extends"
 

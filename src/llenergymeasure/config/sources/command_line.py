@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llenergymeasure.config.models import ExperimentConfig
-from llenergymeasure.config.problems import InvalidConfigError, KeyPath, Place, Problem
-from llenergymeasure.config.typed_text import parse_value
-from llenergymeasure.config.yaml_source import Document
+from llenergymeasure.config.problems.report import InvalidConfigError, KeyPath, Place, Problem
+from llenergymeasure.config.sources.typed_text import parse_value
+from llenergymeasure.config.sources.yaml_file import Document
 
 
 def parse_sets(sets: Sequence[str], model: type[ExperimentConfig]) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
-from llenergymeasure.config.problems import InvalidConfigError, KeyPath
-from llenergymeasure.config.yaml_source import parse_document
+from llenergymeasure.config.problems.report import InvalidConfigError, KeyPath
+from llenergymeasure.config.sources.yaml_file import parse_document
 
 
 def parse_value(model: type[BaseModel], path: KeyPath, text: str) -> Any:

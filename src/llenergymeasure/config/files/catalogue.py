@@ -7,8 +7,8 @@ from pathlib import Path
 
 from llenergymeasure.config.loader import load
 from llenergymeasure.config.presets import preset_document
-from llenergymeasure.config.problems import InvalidConfigError, Place
-from llenergymeasure.config.yaml_source import SUFFIXES, read_document
+from llenergymeasure.config.problems.report import InvalidConfigError, Place
+from llenergymeasure.config.sources.yaml_file import SUFFIXES, read_document
 
 # A folder of configs is not that deep; a results folder may be.
 MAX_FILES = 2_000

@@ -8,8 +8,8 @@ import pytest
 
 from llenergymeasure.config.introspection import get_backend_params, get_universal_params
 from llenergymeasure.config.loader import from_mapping
-from llenergymeasure.config.not_offered import NOT_OFFERED, why_not_offered
-from llenergymeasure.config.problems import InvalidConfigError
+from llenergymeasure.config.problems.not_offered import NOT_OFFERED, why_not_offered
+from llenergymeasure.config.problems.report import InvalidConfigError
 
 
 @pytest.mark.parametrize("key", NOT_OFFERED)

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from llenergymeasure.config.loader import from_mapping
-from llenergymeasure.config.problems import InvalidConfigError
-from llenergymeasure.config.protocol import BaselineConfig, WarmupConfig
+from llenergymeasure.config.problems.report import InvalidConfigError
+from llenergymeasure.config.run_models import BaselineConfig, WarmupConfig
 
 BASE = {"config_name": "a", "model_name": "m"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from llenergymeasure.config.problems import (
+from llenergymeasure.config.problems.report import (
     ConfigWarning,
     InvalidConfigError,
     KeyPath,
@@ -13,7 +13,7 @@ from llenergymeasure.config.problems import (
     Problem,
     dotted,
 )
-from llenergymeasure.config.yaml_source import Document
+from llenergymeasure.config.sources.yaml_file import Document
 
 _LENGTHS = {"isl": "input_len", "osl": "output_len"}
 

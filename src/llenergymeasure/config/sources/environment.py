@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from llenergymeasure.config.nearest import nearest
-from llenergymeasure.config.problems import ConfigWarning, KeyPath, Place
-from llenergymeasure.config.typed_text import annotation_at, parse_value
-from llenergymeasure.config.yaml_source import Document
+from llenergymeasure.config.problems.nearest import nearest
+from llenergymeasure.config.problems.report import ConfigWarning, KeyPath, Place
+from llenergymeasure.config.sources.typed_text import annotation_at, parse_value
+from llenergymeasure.config.sources.yaml_file import Document
 
 PREFIX = "LEM_"
 # Variables with the prefix that are no config keys.

@@ -18,8 +18,14 @@ from ruamel.yaml.composer import Composer
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from llenergymeasure.config.nearest import did_you_mean
-from llenergymeasure.config.problems import InvalidConfigError, KeyPath, Place, Problem, dotted
+from llenergymeasure.config.problems.nearest import did_you_mean
+from llenergymeasure.config.problems.report import (
+    InvalidConfigError,
+    KeyPath,
+    Place,
+    Problem,
+    dotted,
+)
 
 SUFFIXES = (".yaml", ".yml", ".json")
 MAX_FILE_BYTES = 1_048_576

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from llenergymeasure.config.problems import (
+from llenergymeasure.config.problems.report import (
     ConfigWarning,
     InvalidConfigError,
     KeyPath,
@@ -13,7 +13,7 @@ from llenergymeasure.config.problems import (
     Problem,
     dotted,
 )
-from llenergymeasure.config.yaml_source import Document
+from llenergymeasure.config.sources.yaml_file import Document
 
 # Old key path -> new key path. The new ones are the field's own words.
 ALIASES: dict[KeyPath, KeyPath] = {

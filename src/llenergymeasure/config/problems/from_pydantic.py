@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from llenergymeasure.config.nearest import did_you_mean
-from llenergymeasure.config.not_offered import why_not_offered
-from llenergymeasure.config.problems import KeyPath, Place, Problem, dotted
+from llenergymeasure.config.problems.nearest import did_you_mean
+from llenergymeasure.config.problems.not_offered import why_not_offered
+from llenergymeasure.config.problems.report import KeyPath, Place, Problem, dotted
 
 _EXPECTED = {
     "int_type": "a whole number",

@@ -1,0 +1,1 @@
+"""Config files on disk: listed, begun, multiplied into a grid."""

@@ -1,0 +1,1 @@
+"""What is wrong with a config, where, and the nearest valid thing."""

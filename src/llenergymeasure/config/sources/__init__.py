@@ -1,0 +1,1 @@
+"""Where config values are written: YAML files, the environment, the command line."""
