@@ -33,11 +33,11 @@ from llenergymeasure.domain.statistics import cycle_stats
 from llenergymeasure.domain.trace import RequestTrace
 from llenergymeasure.domain.validity import judge
 from llenergymeasure.exceptions import StorageError
-from llenergymeasure.results.energy_domains import Place, counted_places
-from llenergymeasure.results.energy_sums import energy_metrics
-from llenergymeasure.results.marginal import with_marginal
-from llenergymeasure.results.merging import sum_if_all
-from llenergymeasure.results.reasons import cycle_reasons, experiment_reasons
+from llenergymeasure.results.sums.domains import Place, counted_places
+from llenergymeasure.results.sums.energy import energy_metrics
+from llenergymeasure.results.sums.marginal import with_marginal
+from llenergymeasure.results.sums.merging import sum_if_all
+from llenergymeasure.results.sums.reasons import cycle_reasons, experiment_reasons
 
 Traces = Mapping[tuple[int, int], Sequence[RequestTrace]]
 

@@ -13,7 +13,7 @@ from llenergymeasure.cli.display.tables import KEPT, Column, print_table
 from llenergymeasure.cli.options import GlobalOptions
 
 if TYPE_CHECKING:
-    from llenergymeasure.results.timeseries_tracks import TrackSummary
+    from llenergymeasure.results.plots.tracks import TrackSummary
 
 Cell = Callable[["TrackSummary"], str]
 

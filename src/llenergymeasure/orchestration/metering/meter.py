@@ -23,8 +23,8 @@ from llenergymeasure.exceptions import EnergyBackendError
 from llenergymeasure.orchestration.factory import create_energy_source
 from llenergymeasure.orchestration.measuring.priming import EnergyPriming
 from llenergymeasure.orchestration.measuring.reasons import window_reasons
-from llenergymeasure.results.energy_sums import reading_metrics
-from llenergymeasure.results.reasons import reading_reasons
+from llenergymeasure.results.sums.energy import reading_metrics
+from llenergymeasure.results.sums.reasons import reading_reasons
 
 
 class EnergyMeter:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from llenergymeasure.domain.experiment import RawProcessResult
 from llenergymeasure.exceptions import ConfigurationError
 from llenergymeasure.orchestration.stored.entry import ExperimentEntry
-from llenergymeasure.results.repository import FileSystemRepository
-from llenergymeasure.results.timeseries_plot import chart
-from llenergymeasure.results.timeseries_render import rendered
-from llenergymeasure.results.timeseries_tracks import (
+from llenergymeasure.results.plots.chart import chart
+from llenergymeasure.results.plots.render import rendered
+from llenergymeasure.results.plots.tracks import (
     Track,
     TrackSummary,
     as_csv,
@@ -19,6 +18,7 @@ from llenergymeasure.results.timeseries_tracks import (
     origin_of,
     summary,
 )
+from llenergymeasure.results.repository import FileSystemRepository
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from records import ESTIMATED, domain, gpu, raw, trace
 
 from llenergymeasure.domain.energy import EnergyReading
 from llenergymeasure.domain.samples import SampleSeries
-from llenergymeasure.results.timeseries_tracks import (
+from llenergymeasure.results.plots.tracks import (
     Track,
     as_csv,
     in_flight,

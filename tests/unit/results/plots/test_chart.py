@@ -10,9 +10,9 @@ import pytest
 
 from llenergymeasure.domain.samples import SampleSeries
 from llenergymeasure.exceptions import RunError
-from llenergymeasure.results.timeseries_plot import axis_title, chart
-from llenergymeasure.results.timeseries_render import rendered
-from llenergymeasure.results.timeseries_tracks import Track
+from llenergymeasure.results.plots.chart import axis_title, chart
+from llenergymeasure.results.plots.render import rendered
+from llenergymeasure.results.plots.tracks import Track
 
 
 def track(

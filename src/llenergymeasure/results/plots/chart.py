@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from llenergymeasure.results.timeseries_thin import kept_indices
-from llenergymeasure.results.timeseries_tracks import Track
+from llenergymeasure.results.plots.thin import kept_indices
+from llenergymeasure.results.plots.tracks import Track
 
 _TIME = "time since the window's start (s)"
 _WIDTH, _HEIGHT, _MAIN_HEIGHT = 800, 120, 220

@@ -14,10 +14,10 @@ from llenergymeasure.domain.energy import (
 )
 from llenergymeasure.domain.experiment import RawProcessResult
 from llenergymeasure.domain.metrics import EnergyMetrics, InferenceMetrics, ratio
-from llenergymeasure.results.conditions import merged_conditions
-from llenergymeasure.results.emissions import summed_emissions
-from llenergymeasure.results.energy_domains import kind
-from llenergymeasure.results.merging import merged_domains, sum_if_all
+from llenergymeasure.results.sums.conditions import merged_conditions
+from llenergymeasure.results.sums.domains import kind
+from llenergymeasure.results.sums.emissions import summed_emissions
+from llenergymeasure.results.sums.merging import merged_domains, sum_if_all
 
 _NO_BASELINE = "no idle baseline was measured"
 _OFF = "energy was not measured (energy.backend: none)"

@@ -15,8 +15,8 @@ from llenergymeasure.domain.baseline import DomainBaseline
 from llenergymeasure.domain.energy import DomainReading, EnergyMethod
 from llenergymeasure.domain.experiment import RawProcessResult
 from llenergymeasure.domain.metrics import EnergyMetrics
-from llenergymeasure.results.energy_domains import Place, place
-from llenergymeasure.results.merging import sum_if_all
+from llenergymeasure.results.sums.domains import Place, place
+from llenergymeasure.results.sums.merging import sum_if_all
 
 _REPLAYED = "replayed joules are not this machine's: they have no idle power"
 _ESTIMATED = "the joules are estimated: a model has no idle power of its own"

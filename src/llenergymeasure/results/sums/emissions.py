@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llenergymeasure.domain.experiment import RawProcessResult
-from llenergymeasure.results.energy_domains import Place, place
+from llenergymeasure.results.sums.domains import Place, place
 
 
 def summed_emissions(

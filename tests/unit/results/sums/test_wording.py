@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from llenergymeasure.results.wording import told_by_cycle
+from llenergymeasure.results.sums.wording import told_by_cycle
 
 
 @pytest.mark.parametrize(

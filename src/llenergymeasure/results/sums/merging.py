@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from llenergymeasure.domain.energy import DomainReading, MeasurementWindow, Uncertainty
-from llenergymeasure.results.energy_domains import kind
-from llenergymeasure.results.wording import told_by_cycle
+from llenergymeasure.results.sums.domains import kind
+from llenergymeasure.results.sums.wording import told_by_cycle
 
 
 def merged_domains(domains: Mapping[int, Sequence[DomainReading]]) -> list[DomainReading]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llenergymeasure.results.timeseries_thin import kept_indices
+from llenergymeasure.results.plots.thin import kept_indices
 
 BUCKETS = 7
 GAPS_S = st.one_of(st.just(0.0), st.floats(1e-6, 10))

@@ -11,7 +11,7 @@ from typing import Final
 
 from llenergymeasure.domain.energy import DomainReading
 from llenergymeasure.domain.experiment import RawProcessResult
-from llenergymeasure.results.energy_domains import Place, counted_places, place
+from llenergymeasure.results.sums.domains import Place, counted_places, place
 
 # As much as the edges of the shortest window that is not warned of may cost.
 UNCOVERED_SHARE: Final = 0.01

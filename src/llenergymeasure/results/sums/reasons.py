@@ -8,9 +8,9 @@ from llenergymeasure.domain.energy import EnergyReading
 from llenergymeasure.domain.experiment import RawProcessResult
 from llenergymeasure.domain.metrics import EnergyMetrics, InferenceMetrics
 from llenergymeasure.domain.validity import Reason, ReasonCode
-from llenergymeasure.results.energy_sums import energy_off
-from llenergymeasure.results.uncovered import uncovered
-from llenergymeasure.results.wording import told_by_cycle
+from llenergymeasure.results.sums.energy import energy_off
+from llenergymeasure.results.sums.uncovered import uncovered
+from llenergymeasure.results.sums.wording import told_by_cycle
 
 # These are about sums; what a part said of itself under one of them is not repeated.
 _OF_SUMS = frozenset(

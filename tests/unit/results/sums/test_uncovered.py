@@ -7,7 +7,7 @@ from records import domain, gpu, raw, trace, window
 from llenergymeasure.domain.energy import DomainReading
 from llenergymeasure.domain.validity import ReasonCode, ValidityStatus
 from llenergymeasure.results.aggregation import aggregate
-from llenergymeasure.results.uncovered import uncovered
+from llenergymeasure.results.sums.uncovered import uncovered
 
 
 def reading(start_s: float, duration_s: float, name: str = "cpu") -> DomainReading:

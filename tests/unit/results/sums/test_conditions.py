@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from llenergymeasure.domain.conditions import DeviceConditions, Spread
-from llenergymeasure.results.conditions import merged_conditions
+from llenergymeasure.results.sums.conditions import merged_conditions
 
 
 def seen(device_id: str | None, degrees: float, n: int, **more: object) -> DeviceConditions:

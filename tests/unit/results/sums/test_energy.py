@@ -21,8 +21,8 @@ from llenergymeasure.domain.energy import DomainReading, Uncertainty
 from llenergymeasure.domain.experiment import RawProcessResult
 from llenergymeasure.domain.metrics import EnergyMetrics, inference_from_counts
 from llenergymeasure.domain.validity import Reason, ReasonCode
-from llenergymeasure.results.energy_domains import counted_domains
-from llenergymeasure.results.energy_sums import energy_metrics
+from llenergymeasure.results.sums.domains import counted_domains
+from llenergymeasure.results.sums.energy import energy_metrics
 
 INFERENCE = inference_from_counts(
     requests=10, failed_requests=2, input_tokens=60, output_tokens=40, duration_s=2.0

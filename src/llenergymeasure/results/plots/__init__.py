@@ -1,0 +1,1 @@
+"""Samples of a window as curves: thinned, drawn, rendered."""

@@ -1,0 +1,1 @@
+"""Sums over processes and cycles: joules, emissions, conditions, and what speaks against them."""
