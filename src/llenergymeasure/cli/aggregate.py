@@ -6,10 +6,10 @@ import sys
 
 import click
 
-from llenergymeasure.cli import completion
-from llenergymeasure.cli.display.json_output import write_json
-from llenergymeasure.cli.display.notices import say
-from llenergymeasure.cli.options import GlobalOptions, current, global_options
+from llenergymeasure.cli.arguments import completion
+from llenergymeasure.cli.arguments.options import GlobalOptions, current, global_options
+from llenergymeasure.cli.display.text.json_output import write_json
+from llenergymeasure.cli.display.text.notices import say
 from llenergymeasure.config.runtime_env import state_dir
 from llenergymeasure.constants import EXIT_RUN_FAILED
 from llenergymeasure.domain.experiment import ExperimentStatus

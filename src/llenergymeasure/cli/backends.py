@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from llenergymeasure.cli.options import current, global_options
+from llenergymeasure.cli.arguments.options import current, global_options
 from llenergymeasure.constants import EXIT_RUN_FAILED
 
 

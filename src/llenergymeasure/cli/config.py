@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from llenergymeasure.cli import completion
-from llenergymeasure.cli.lazy import LazyGroup
-from llenergymeasure.cli.options import current, global_options, layer_options
+from llenergymeasure.cli.arguments import completion
+from llenergymeasure.cli.arguments.lazy import LazyGroup
+from llenergymeasure.cli.arguments.options import current, global_options, layer_options
 
 COMMANDS = {
     "validate": ("llenergymeasure.cli.config:validate", "Check a config file."),

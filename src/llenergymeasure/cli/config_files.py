@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from llenergymeasure.cli import completion
-from llenergymeasure.cli.display.notices import say
-from llenergymeasure.cli.options import current, global_options
+from llenergymeasure.cli.arguments import completion
+from llenergymeasure.cli.arguments.options import current, global_options
+from llenergymeasure.cli.display.text.notices import say
 from llenergymeasure.constants import EXIT_INPUT_WRONG
 
 
@@ -38,8 +38,8 @@ def list_configs(directory: Path | None) -> None:
 @global_options
 def new(file: Path, preset: str | None, model: str) -> None:
     """Write a new config FILE to start from; asks before it replaces one."""
-    from llenergymeasure.cli.display.json_output import write_json
-    from llenergymeasure.cli.questions import may_replace
+    from llenergymeasure.cli.arguments.questions import may_replace
+    from llenergymeasure.cli.display.text.json_output import write_json
     from llenergymeasure.config.files.catalogue import new_config
 
     options = current()
@@ -62,7 +62,7 @@ def new(file: Path, preset: str | None, model: str) -> None:
 @global_options
 def schema(backend: str, energy: str, output: Path | None) -> None:
     """Print the JSON Schema of configs, for editors that check while you type."""
-    from llenergymeasure.cli.display.json_output import write_json
+    from llenergymeasure.cli.display.text.json_output import write_json
     from llenergymeasure.config.introspection import json_schema
 
     document = json_schema(backend, energy)

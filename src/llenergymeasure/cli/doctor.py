@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from llenergymeasure.cli.arguments.options import current, global_options
 from llenergymeasure.cli.display.checks import show_checks
-from llenergymeasure.cli.options import current, global_options
 from llenergymeasure.config.runtime_env import state_dir
 from llenergymeasure.constants import EXIT_RUN_FAILED
 from llenergymeasure.orchestration.machine.checks import CheckState, worst

@@ -36,7 +36,7 @@ def exit_code_of(error: BaseException, args: Sequence[str]) -> int:
     code = _code(error)
     try:
         if json_wanted:
-            from llenergymeasure.cli.display.json_output import write_json
+            from llenergymeasure.cli.display.text.json_output import write_json
 
             write_json({"error": described, "exit_code": code})
         _tell(described)
@@ -92,7 +92,7 @@ def _is_bug(error: BaseException) -> bool:
 
 
 def _tell(described: dict[str, Any]) -> None:
-    from llenergymeasure.cli.display.notices import tell
+    from llenergymeasure.cli.display.text.notices import tell
 
     text = str(described["message"])
     problems = len(described.get("problems", ()))

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from llenergymeasure.cli import completion
-from llenergymeasure.cli.config_flags import config_flags
-from llenergymeasure.cli.options import GlobalOptions, current, global_options
+from llenergymeasure.cli.arguments import completion
+from llenergymeasure.cli.arguments.config_flags import config_flags
+from llenergymeasure.cli.arguments.options import GlobalOptions, current, global_options
 
 if TYPE_CHECKING:
     from llenergymeasure.config.loader import LoadedConfig
@@ -95,7 +95,7 @@ def _load(
     deprecated: list[str],
     options: GlobalOptions,
 ) -> LoadedConfig:
-    from llenergymeasure.cli.display.notices import show_warnings
+    from llenergymeasure.cli.display.text.notices import show_warnings
     from llenergymeasure.config.loader import load
 
     loaded = load(config, overrides, sets=sets, preset=preset)

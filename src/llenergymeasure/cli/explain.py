@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from llenergymeasure.cli import completion
-from llenergymeasure.cli.options import current, global_options
+from llenergymeasure.cli.arguments import completion
+from llenergymeasure.cli.arguments.options import current, global_options
 
 
 @click.command()

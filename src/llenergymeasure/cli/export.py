@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llenergymeasure.cli import completion
-from llenergymeasure.cli.display.json_output import write_json
-from llenergymeasure.cli.display.notices import say
-from llenergymeasure.cli.options import current, global_options
-from llenergymeasure.cli.selecting import selection_options
+from llenergymeasure.cli.arguments import completion
+from llenergymeasure.cli.arguments.options import current, global_options
+from llenergymeasure.cli.arguments.selecting import selection_options
+from llenergymeasure.cli.display.text.json_output import write_json
+from llenergymeasure.cli.display.text.notices import say
 
 if TYPE_CHECKING:
     from llenergymeasure.orchestration.stored.selection import Selection
@@ -44,7 +44,7 @@ def export(
 
     Units stand in the column names. Missing values are empty cells, or null.
     """
-    from llenergymeasure.cli.questions import may_replace
+    from llenergymeasure.cli.arguments.questions import may_replace
     from llenergymeasure.config.runtime_env import state_dir
     from llenergymeasure.durable import write_output
     from llenergymeasure.orchestration.stored.inventory import (

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from llenergymeasure.cli.display.json_output import write_json
-from llenergymeasure.cli.display.notices import say
-from llenergymeasure.cli.options import GlobalOptions, current, global_options
-from llenergymeasure.cli.questions import can_ask, may_replace
+from llenergymeasure.cli.arguments.options import GlobalOptions, current, global_options
+from llenergymeasure.cli.arguments.questions import can_ask, may_replace
+from llenergymeasure.cli.display.text.json_output import write_json
+from llenergymeasure.cli.display.text.notices import say
 
 VERBOSITIES = ("quiet", "normal", "verbose")
 

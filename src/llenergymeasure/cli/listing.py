@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from llenergymeasure.cli.display.json_output import write_json
-from llenergymeasure.cli.display.notices import say
-from llenergymeasure.cli.options import current, global_options
+from llenergymeasure.cli.arguments.options import current, global_options
+from llenergymeasure.cli.display.text.json_output import write_json
+from llenergymeasure.cli.display.text.notices import say
 
 
 @click.command()
@@ -37,8 +37,8 @@ def datasets() -> None:
     if options.json:
         write_json(dict(KNOWN_DATASETS))
         return
-    from llenergymeasure.cli.display.console import console
-    from llenergymeasure.cli.display.tables import Column, print_table
+    from llenergymeasure.cli.display.text.console import console
+    from llenergymeasure.cli.display.text.tables import Column, print_table
 
     columns = [
         Column("name"),

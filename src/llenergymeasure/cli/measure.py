@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llenergymeasure.cli.options import current, global_options
+from llenergymeasure.cli.arguments.options import current, global_options
 from llenergymeasure.constants import EXIT_OWN_FAILURE
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _write(output: Path, measured: MeasuredCommand) -> bool:
 
 
 def _show(measured: MeasuredCommand) -> None:
-    from llenergymeasure.cli.display.console import console
     from llenergymeasure.cli.display.measured import print_measured
+    from llenergymeasure.cli.display.text.console import console
 
     print_measured(console(stderr=True), measured)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llenergymeasure.cli import completion
-from llenergymeasure.cli.lazy import LazyGroup
-from llenergymeasure.cli.options import current, global_options
-from llenergymeasure.cli.selecting import selection_options
+from llenergymeasure.cli.arguments import completion
+from llenergymeasure.cli.arguments.lazy import LazyGroup
+from llenergymeasure.cli.arguments.options import current, global_options
+from llenergymeasure.cli.arguments.selecting import selection_options
 
 if TYPE_CHECKING:
     from llenergymeasure.orchestration.stored.selection import Selection

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from llenergymeasure.cli.lazy import LazyGroup
-from llenergymeasure.cli.options import global_options, version_option
+from llenergymeasure.cli.arguments.lazy import LazyGroup
+from llenergymeasure.cli.arguments.options import global_options, version_option
 
 COMMANDS = {
     "experiment": ("llenergymeasure.cli.experiment:experiment", "Measure one config."),

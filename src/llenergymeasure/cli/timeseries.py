@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from llenergymeasure.cli import completion
-from llenergymeasure.cli.display.json_output import write_json
-from llenergymeasure.cli.display.notices import say
+from llenergymeasure.cli.arguments import completion
+from llenergymeasure.cli.arguments.options import Whole, current, global_options
+from llenergymeasure.cli.display.text.json_output import write_json
+from llenergymeasure.cli.display.text.notices import say
 from llenergymeasure.cli.export import write_table
-from llenergymeasure.cli.options import Whole, current, global_options
 
 _FORMS = ("png", "svg", "html", "csv")
 
@@ -50,8 +50,8 @@ def timeseries(
     Without an output file: what there is, in a table. ID may be the beginning of an id, or
     'latest'. A plot keeps every peak; a CSV file holds every sample.
     """
+    from llenergymeasure.cli.arguments.questions import may_replace
     from llenergymeasure.cli.display.timeseries import show_summaries
-    from llenergymeasure.cli.questions import may_replace
     from llenergymeasure.config.runtime_env import state_dir
     from llenergymeasure.durable import write_output
     from llenergymeasure.orchestration.stored.inventory import Places, find_experiment

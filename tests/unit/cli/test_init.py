@@ -12,7 +12,7 @@ FILE = Path(".lem-config.yaml")
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llenergymeasure.cli.questions.can_ask", lambda: True)
+    monkeypatch.setattr("llenergymeasure.cli.arguments.questions.can_ask", lambda: True)
     monkeypatch.setattr("llenergymeasure.cli.init_cmd.can_ask", lambda: True)
 
 

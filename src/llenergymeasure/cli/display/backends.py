@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import click
 
-from llenergymeasure.cli.display.json_output import write_json
-from llenergymeasure.cli.display.notices import color, say
-from llenergymeasure.cli.display.numbers import MISSING
-from llenergymeasure.cli.options import GlobalOptions
+from llenergymeasure.cli.arguments.options import GlobalOptions
+from llenergymeasure.cli.display.text.json_output import write_json
+from llenergymeasure.cli.display.text.notices import color, say
+from llenergymeasure.cli.display.text.numbers import MISSING
 from llenergymeasure.orchestration.machine.backends import BackendCheck, BackendEntry
 from llenergymeasure.security import printable
 
@@ -21,8 +21,8 @@ def show_backends(entries: Sequence[BackendEntry], options: GlobalOptions) -> No
             {kind: [e for e in entries if e.kind == kind] for kind in ("inference", "energy")}
         )
         return
-    from llenergymeasure.cli.display.console import console
-    from llenergymeasure.cli.display.tables import Column, print_table
+    from llenergymeasure.cli.display.text.console import console
+    from llenergymeasure.cli.display.text.tables import Column, print_table
     from llenergymeasure.config.introspection import auto_energy_names
 
     columns = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llenergymeasure.cli.display.numbers import percent, seconds, significant
+from llenergymeasure.cli.display.text.numbers import percent, seconds, significant
 from llenergymeasure.domain.baseline import BaselineMethod, DomainBaseline
 from llenergymeasure.domain.experiment import WarmupInfo, WarmupMode
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import click
 
-from llenergymeasure.cli.display.json_output import write_json
-from llenergymeasure.cli.display.lines import fitted
-from llenergymeasure.cli.display.notices import color
-from llenergymeasure.cli.options import GlobalOptions
+from llenergymeasure.cli.arguments.options import GlobalOptions
+from llenergymeasure.cli.display.text.json_output import write_json
+from llenergymeasure.cli.display.text.lines import fitted
+from llenergymeasure.cli.display.text.notices import color
 from llenergymeasure.orchestration.machine.checks import Check, CheckState, worst
 from llenergymeasure.security import printable
 

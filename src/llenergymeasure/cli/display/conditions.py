@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from llenergymeasure.cli.display.lines import Row
-from llenergymeasure.cli.display.numbers import percent
+from llenergymeasure.cli.display.text.lines import Row
+from llenergymeasure.cli.display.text.numbers import percent
 from llenergymeasure.domain.conditions import DeviceConditions, Spread
 
 

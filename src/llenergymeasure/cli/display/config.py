@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from llenergymeasure.cli.display.json_output import write_json
-from llenergymeasure.cli.display.notices import color, say, show_warnings
-from llenergymeasure.cli.options import GlobalOptions
+from llenergymeasure.cli.arguments.options import GlobalOptions
+from llenergymeasure.cli.display.text.json_output import write_json
+from llenergymeasure.cli.display.text.notices import color, say, show_warnings
 from llenergymeasure.config.models import DecoderConfig
 from llenergymeasure.config.resolve import LoadedConfig
 from llenergymeasure.security import printable

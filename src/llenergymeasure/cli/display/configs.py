@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llenergymeasure.cli.display.json_output import write_json
-from llenergymeasure.cli.display.notices import say
-from llenergymeasure.cli.display.numbers import MISSING
-from llenergymeasure.cli.options import GlobalOptions
+from llenergymeasure.cli.arguments.options import GlobalOptions
+from llenergymeasure.cli.display.text.json_output import write_json
+from llenergymeasure.cli.display.text.notices import say
+from llenergymeasure.cli.display.text.numbers import MISSING
 
 if TYPE_CHECKING:
     from llenergymeasure.config.files.catalogue import FoundConfig
@@ -24,8 +24,8 @@ def show_configs(folder: Path, found: Sequence[FoundConfig], options: GlobalOpti
     if not found:
         say(f"no experiment configs in {folder}; make one with: lem config new FILE", options)
         return
-    from llenergymeasure.cli.display.console import console
-    from llenergymeasure.cli.display.tables import KEPT, Column, print_table
+    from llenergymeasure.cli.display.text.console import console
+    from llenergymeasure.cli.display.text.tables import KEPT, Column, print_table
 
     columns = [
         Column("valid"),

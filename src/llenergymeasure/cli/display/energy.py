@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from llenergymeasure.cli.display.before import idle_powers
 from llenergymeasure.cli.display.conditions import condition_rows
-from llenergymeasure.cli.display.lines import Row
-from llenergymeasure.cli.display.numbers import (
+from llenergymeasure.cli.display.text.lines import Row
+from llenergymeasure.cli.display.text.numbers import (
     MISSING,
     joules,
     joules_within,

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from llenergymeasure.cli.display.json_output import write_json
-from llenergymeasure.cli.display.notices import say
-from llenergymeasure.cli.display.numbers import MISSING, count, significant
-from llenergymeasure.cli.options import GlobalOptions
+from llenergymeasure.cli.arguments.options import GlobalOptions
+from llenergymeasure.cli.display.text.json_output import write_json
+from llenergymeasure.cli.display.text.notices import say
+from llenergymeasure.cli.display.text.numbers import MISSING, count, significant
 from llenergymeasure.domain.experiment import ExperimentStatus
 from llenergymeasure.orchestration.stored.entry import (
     ExperimentEntry,
@@ -35,8 +35,8 @@ def show_entries(
         write_json([_data(entry) for entry in shown])
         return
     if shown:
-        from llenergymeasure.cli.display.console import console
-        from llenergymeasure.cli.display.tables import Column, print_table
+        from llenergymeasure.cli.display.text.console import console
+        from llenergymeasure.cli.display.text.tables import Column, print_table
 
         columns = [
             Column("id"),

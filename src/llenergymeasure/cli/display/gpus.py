@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from llenergymeasure.cli.display.console import console
-from llenergymeasure.cli.display.json_output import write_json
-from llenergymeasure.cli.display.notices import say
-from llenergymeasure.cli.display.numbers import MISSING, gibibytes, milliseconds, seconds
-from llenergymeasure.cli.display.tables import KEPT, Column, print_table
-from llenergymeasure.cli.options import GlobalOptions
+from llenergymeasure.cli.arguments.options import GlobalOptions
+from llenergymeasure.cli.display.text.console import console
+from llenergymeasure.cli.display.text.json_output import write_json
+from llenergymeasure.cli.display.text.notices import say
+from llenergymeasure.cli.display.text.numbers import MISSING, gibibytes, milliseconds, seconds
+from llenergymeasure.cli.display.text.tables import KEPT, Column, print_table
 
 if TYPE_CHECKING:
     from llenergymeasure.orchestration.machine.gpus import GpuReport, MeasurableGpu

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
-from llenergymeasure.cli.display.console import prose_width
 from llenergymeasure.cli.display.energy import energy_rows
-from llenergymeasure.cli.display.lines import Row
-from llenergymeasure.cli.display.numbers import seconds
 from llenergymeasure.cli.display.result import VERDICTS, told_lines, validity_rows
+from llenergymeasure.cli.display.text.console import prose_width
+from llenergymeasure.cli.display.text.lines import Row
+from llenergymeasure.cli.display.text.numbers import seconds
 from llenergymeasure.orchestration.metering.command import MeasuredCommand
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from llenergymeasure.cli.display.json_output import write_json
-from llenergymeasure.cli.display.notices import say
-from llenergymeasure.cli.display.numbers import count
-from llenergymeasure.cli.options import GlobalOptions
+from llenergymeasure.cli.arguments.options import GlobalOptions
+from llenergymeasure.cli.display.text.json_output import write_json
+from llenergymeasure.cli.display.text.notices import say
+from llenergymeasure.cli.display.text.numbers import count
 from llenergymeasure.domain.experiment import AggregatedResult
 from llenergymeasure.orchestration.planning import RunPlan
 from llenergymeasure.orchestration.runner import RunOutcome
@@ -42,8 +42,8 @@ def show_result(
         if not options.json:
             say(f"{result.experiment_id}  {file}", options)
         return
-    from llenergymeasure.cli.display.console import console
     from llenergymeasure.cli.display.result import print_result
+    from llenergymeasure.cli.display.text.console import console
 
     print_result(console(stderr=options.json), result, file, next_command)
 

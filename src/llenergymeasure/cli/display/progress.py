@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from llenergymeasure.cli.display.numbers import seconds, significant
-from llenergymeasure.cli.options import GlobalOptions
+from llenergymeasure.cli.arguments.options import GlobalOptions
+from llenergymeasure.cli.display.text.numbers import seconds, significant
 from llenergymeasure.progress import Progress, ProgressObserver, SilentObserver
 from llenergymeasure.security import printable
 
@@ -141,7 +141,7 @@ def _new_bar() -> Bar:
     from rich.progress import BarColumn, ProgressColumn, TextColumn
     from rich.progress import Progress as Bar
 
-    from llenergymeasure.cli.display.console import console
+    from llenergymeasure.cli.display.text.console import console
 
     to = console(stderr=True)
     columns: list[ProgressColumn] = [TextColumn("{task.description}", markup=False)]

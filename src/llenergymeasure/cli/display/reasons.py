@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from llenergymeasure.cli.display.json_output import write_json
-from llenergymeasure.cli.display.lines import wrapped
-from llenergymeasure.cli.display.notices import say
-from llenergymeasure.cli.options import GlobalOptions
+from llenergymeasure.cli.arguments.options import GlobalOptions
+from llenergymeasure.cli.display.text.json_output import write_json
+from llenergymeasure.cli.display.text.lines import wrapped
+from llenergymeasure.cli.display.text.notices import say
 from llenergymeasure.domain.reason_texts import REASON_TEXTS
 from llenergymeasure.domain.validity import ReasonCode, severity
 
@@ -23,8 +23,8 @@ def show_reasons(options: GlobalOptions) -> None:
     if options.json:
         write_json({code: _data(code) for code in REASON_TEXTS})
         return
-    from llenergymeasure.cli.display.console import console
-    from llenergymeasure.cli.display.tables import KEPT, Column, print_table
+    from llenergymeasure.cli.display.text.console import console
+    from llenergymeasure.cli.display.text.tables import KEPT, Column, print_table
 
     columns = [
         Column("code"),
@@ -44,7 +44,7 @@ def show_reason(code: ReasonCode, options: GlobalOptions) -> None:
     if options.json:
         write_json(_data(code))
         return
-    from llenergymeasure.cli.display.console import console, prose_width
+    from llenergymeasure.cli.display.text.console import console, prose_width
 
     to = console()
     width = prose_width(to)

@@ -12,10 +12,10 @@ from rich.panel import Panel
 from rich.text import Text
 
 from llenergymeasure.cli.display.before import warmup_words
-from llenergymeasure.cli.display.console import prose_width
 from llenergymeasure.cli.display.energy import energy_rows, origin
-from llenergymeasure.cli.display.lines import Row, wrapped
-from llenergymeasure.cli.display.numbers import (
+from llenergymeasure.cli.display.text.console import prose_width
+from llenergymeasure.cli.display.text.lines import Row, wrapped
+from llenergymeasure.cli.display.text.numbers import (
     MISSING,
     count,
     or_reason,
@@ -24,7 +24,7 @@ from llenergymeasure.cli.display.numbers import (
     significant,
     times,
 )
-from llenergymeasure.cli.display.tables import Column, print_table
+from llenergymeasure.cli.display.text.tables import Column, print_table
 from llenergymeasure.domain.experiment import AggregatedResult
 from llenergymeasure.domain.metrics import LatencyMetrics, LatencySummary
 from llenergymeasure.domain.statistics import CycleStats

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from llenergymeasure.cli.arguments.options import GlobalOptions
 from llenergymeasure.cli.display import progress as view
-from llenergymeasure.cli.options import GlobalOptions
 from llenergymeasure.progress import Progress, SilentObserver
 
 MEASURING = Progress(

@@ -27,7 +27,7 @@ def presets(_ctx: Context, _parameter: Parameter, incomplete: str) -> list[Compl
 
 def experiments(_ctx: Context, _parameter: Parameter, incomplete: str) -> list[CompletionItem]:
     """Ids of the experiments that are known here, newest first, after ``latest``."""
-    from llenergymeasure.cli.options import GlobalOptions
+    from llenergymeasure.cli.arguments.options import GlobalOptions
     from llenergymeasure.config.runtime_env import state_dir
     from llenergymeasure.exceptions import LLEnergyMeasureError
     from llenergymeasure.orchestration.stored.inventory import Places, list_experiments

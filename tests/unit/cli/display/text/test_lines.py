@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llenergymeasure.cli.display.lines import fitted, wrapped
+from llenergymeasure.cli.display.text.lines import fitted, wrapped
 
 COLUMNS = 40
 

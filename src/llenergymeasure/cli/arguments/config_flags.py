@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from llenergymeasure.cli import completion
-from llenergymeasure.cli.options import Whole, layer_options
+from llenergymeasure.cli.arguments import completion
+from llenergymeasure.cli.arguments.options import Whole, layer_options
 
 # Old flag -> (parameter, key, what to write instead).
 _DEPRECATED = {

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from llenergymeasure.cli.display.lines import wrapped
-from llenergymeasure.cli.display.tables import KEPT, Column, fitting, print_table
+from llenergymeasure.cli.display.text.lines import wrapped
+from llenergymeasure.cli.display.text.tables import KEPT, Column, fitting, print_table
 
 COLUMNS = [
     Column("id"),

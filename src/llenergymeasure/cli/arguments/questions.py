@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from llenergymeasure.cli.options import GlobalOptions
+from llenergymeasure.cli.arguments.options import GlobalOptions
 from llenergymeasure.exceptions import ConfigurationError
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from llenergymeasure.cli.options import Whole
+from llenergymeasure.cli.arguments.options import Whole
 
 
 def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llenergymeasure.cli.display import numbers
+from llenergymeasure.cli.display.text import numbers
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from llenergymeasure.cli import completion
+from llenergymeasure.cli.arguments import completion
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 import click
 
-from llenergymeasure.cli.display.lines import HANG, fitted
-from llenergymeasure.cli.options import GlobalOptions
+from llenergymeasure.cli.arguments.options import GlobalOptions
+from llenergymeasure.cli.display.text.lines import HANG, fitted
 from llenergymeasure.security import printable
 
 

@@ -1,0 +1,1 @@
+"""What commands share: options, questions, completion, the lazy table of commands."""

@@ -1,0 +1,1 @@
+"""How numbers, lines and tables are put into text."""
