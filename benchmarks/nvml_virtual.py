@@ -19,7 +19,7 @@ from typing import Any
 
 COUNTERS_S = {"20 ms": 0.02, "100 ms": 0.1, "none": None}
 GAIN = 0.05
-_SOURCE = Path(__file__).parents[1] / "tests/unit/core/energy_backends/virtual_gpu.py"
+_SOURCE = Path(__file__).parents[1] / "tests/unit/core/energy_backends/gpu/virtual_gpu.py"
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def test_a_key_below_one_that_is_not_offered_has_its_reason() -> None:
     assert why_not_offered("traffic") is None
 
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 
 
 SCRIPT = runpy.run_path(str(ROOT / "scripts" / "generate_docs.py"))

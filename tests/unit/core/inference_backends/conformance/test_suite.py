@@ -20,7 +20,7 @@ from llenergymeasure.core.inference_backends.conformance.suite import (
 )
 from llenergymeasure.core.inference_backends.echo import EchoBackend
 
-PLUGINS = Path(__file__).parents[3] / "plugins"
+PLUGINS = Path(__file__).parents[4] / "plugins"
 
 
 def forget_what_is_registered() -> None:
