@@ -27,7 +27,7 @@ from llenergymeasure.config.introspection import (
 from llenergymeasure.config.old_keys.renamed import ALIASES
 from llenergymeasure.config.presets import PRESETS
 from llenergymeasure.config.problems.not_offered import why_not_offered
-from llenergymeasure.config.problems.report import dotted
+from llenergymeasure.config.problems.report import join_dotted
 from llenergymeasure.config.registry import inference_backend
 from llenergymeasure.domain.reason_texts import REASON_TEXTS
 from llenergymeasure.domain.validity import ReasonCode, Severity, severity
@@ -109,7 +109,7 @@ def fate_of(key: str) -> tuple[str, str]:
     """What becomes of an old key: accepted, renamed or refused, and the rest of the story."""
     offered = [*get_universal_params(), *get_backend_params("pytorch")]
     keys = {p.key for p in offered}
-    renamed = {dotted(old): dotted(new) for old, new in ALIASES.items()}
+    renamed = {join_dotted(old): join_dotted(new) for old, new in ALIASES.items()}
     renamed |= {"dataset": "prompts", "schema_version": "(checked, then dropped)"}
     top = key.split(".")[0]
     if key in keys or any(name.startswith(f"{key}.") for name in keys):

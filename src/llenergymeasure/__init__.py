@@ -70,7 +70,7 @@ def run_experiment(
     from llenergymeasure.orchestration.runner import run
     from llenergymeasure.progress import SilentObserver
 
-    loaded = _loaded(config)
+    loaded = _require_config(config)
     option = None if results_dir is None else str(results_dir)
     options = RunOptions(
         results_dir=chosen_results_dir(option=option, config=loaded.config.io.results_dir),
@@ -81,7 +81,7 @@ def run_experiment(
     return result
 
 
-def _loaded(config: Any) -> LoadedConfig:
+def _require_config(config: Any) -> LoadedConfig:
     from collections.abc import Mapping
 
     from llenergymeasure.config.loader import from_mapping, load

@@ -148,14 +148,14 @@ def parse_json(content: bytes, path: Path, *, version: int, migrations: Migratio
         ) from error
     if not isinstance(data, dict) or not _is_version(data.get("schema_version")):
         raise StorageError(f"{path} names no schema_version, so llenergymeasure did not write it")
-    return _migrated(data, path, version=version, migrations=migrations)
+    return _migrate(data, path, version=version, migrations=migrations)
 
 
 def _is_version(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _migrated(data: JsonObject, path: Path, *, version: int, migrations: Migrations) -> JsonObject:
+def _migrate(data: JsonObject, path: Path, *, version: int, migrations: Migrations) -> JsonObject:
     found = check_version(data["schema_version"], path, version=version)
     for step in range(found, version):
         if step not in migrations:

@@ -34,7 +34,7 @@ _SECRET_FORMS = (
 )
 
 
-def redacted(text: str, env: Mapping[str, str] = os.environ) -> str:
+def redact(text: str, env: Mapping[str, str] = os.environ) -> str:
     """``text`` without the secrets of the environment, and without what looks like one.
 
     Other libraries and servers write into our logs; they may repeat what they were sent.
@@ -87,7 +87,7 @@ def safe_id(text: str) -> str:
     )
 
 
-def contained(base: Path, *parts: str) -> Path:
+def resolve_within(base: Path, *parts: str) -> Path:
     """``base`` joined with ``parts``, which must not lead out of it (symbolic links included).
 
     Raises:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llenergymeasure.exceptions import ConfigurationError
-from llenergymeasure.security import MAX_ID_LENGTH, contained, printable, redacted, safe_id
+from llenergymeasure.security import MAX_ID_LENGTH, printable, redact, resolve_within, safe_id
 
 SAFE = string.ascii_letters + string.digits + "_-."
 
@@ -46,14 +46,14 @@ def test_an_accepted_id_names_a_direct_child(text: str) -> None:
 
 
 def test_parts_inside_are_joined(tmp_path: Path) -> None:
-    assert contained(tmp_path, "raw", "x") == tmp_path / "raw" / "x"
-    assert contained(tmp_path, "raw", "..", "y").resolve() == tmp_path.resolve() / "y"
+    assert resolve_within(tmp_path, "raw", "x") == tmp_path / "raw" / "x"
+    assert resolve_within(tmp_path, "raw", "..", "y").resolve() == tmp_path.resolve() / "y"
 
 
 @pytest.mark.parametrize("parts", [("..",), ("raw", "..", "..", "x"), ("/etc",), ("a\0b",)])
 def test_parts_that_leave_are_refused(tmp_path: Path, parts: tuple[str, ...]) -> None:
     with pytest.raises(ConfigurationError):
-        contained(tmp_path / "base", *parts)
+        resolve_within(tmp_path / "base", *parts)
 
 
 def test_a_link_that_leads_out_is_refused(tmp_path: Path) -> None:
@@ -62,19 +62,19 @@ def test_a_link_that_leads_out_is_refused(tmp_path: Path) -> None:
     (base / "out").symlink_to(tmp_path)
     (base / "inside").symlink_to(base)
     with pytest.raises(ConfigurationError, match="leads out"):
-        contained(base, "out", "x")
-    assert contained(base, "inside", "x")
+        resolve_within(base, "out", "x")
+    assert resolve_within(base, "inside", "x")
 
 
 def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no usable path"):
-        contained(tmp_path, "a" * 300)
+        resolve_within(tmp_path, "a" * 300)
 
 
 def test_the_base_itself_may_be_a_link(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
-    assert contained(tmp_path / "link", "x") == tmp_path / "link" / "x"
+    assert resolve_within(tmp_path / "link", "x") == tmp_path / "link" / "x"
 
 
 @pytest.mark.parametrize(
@@ -125,10 +125,10 @@ def test_secrets_are_hidden_and_the_rest_is_kept(text: str, kept: str | None) ->
         "SHORT_TOKEN": "abc",
         "PATH": "short: abc",
     }
-    assert redacted(text, env) == (text if kept is None else kept)
+    assert redact(text, env) == (text if kept is None else kept)
 
 
 @given(st.text())
 def test_without_secrets_nothing_is_hidden_twice(text: str) -> None:
-    once = redacted(text, {})
-    assert redacted(once, {}) == once
+    once = redact(text, {})
+    assert redact(once, {}) == once

@@ -32,7 +32,7 @@ def aggregate(experiment_id: str | None) -> None:
     ID may be the beginning of an id, or 'latest'.
     """
     options = current()
-    places = Places(options.chosen_results_dir(), state_dir(), bool(options.results_dir))
+    places = Places(options.choose_results_dir(), state_dir(), bool(options.results_dir))
     if experiment_id is None:
         _aggregate_all(places, options)
     else:

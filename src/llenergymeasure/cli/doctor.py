@@ -19,7 +19,7 @@ def doctor() -> None:
     options = current()
     if not options.quiet:
         click.echo("looking (engines are imported, the energy source is read) ...", err=True)
-    checks = examine(options.chosen_results_dir(), state_dir())
+    checks = examine(options.choose_results_dir(), state_dir())
     show_checks(checks, options)
     if worst(checks) is CheckState.FAILED:
         click.get_current_context().exit(EXIT_RUN_FAILED)

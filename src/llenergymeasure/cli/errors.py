@@ -64,11 +64,11 @@ def _describe(error: BaseException) -> dict[str, Any]:
         return {"type": kind, "message": message, "hint": hint}
     if isinstance(error, click.Abort | KeyboardInterrupt):
         return {"type": "Interrupted", "message": "interrupted", "hint": None}
-    from llenergymeasure.security import redacted
+    from llenergymeasure.security import redact
 
     return {
         "type": kind,
-        "message": redacted(f"this is a bug in lem: {kind}: {error}"),
+        "message": redact(f"this is a bug in lem: {kind}: {error}"),
         "hint": f"the whole story is in {_save_story(error)}; please report it",
     }
 
@@ -124,9 +124,9 @@ def _save_story(error: BaseException) -> str:
 
 
 def _story(error: BaseException) -> str:
-    from llenergymeasure.security import printable, redacted
+    from llenergymeasure.security import printable, redact
 
-    return printable(redacted("".join(traceback.format_exception(error))), keep=_NEWLINE)
+    return printable(redact("".join(traceback.format_exception(error))), keep=_NEWLINE)
 
 
 def _before_dashes(args: Sequence[str]) -> Sequence[str]:

@@ -107,7 +107,7 @@ def _run_options(options: GlobalOptions, config_dir: str | None, *, aggregate: b
     from llenergymeasure.config.runtime_env import state_dir
     from llenergymeasure.orchestration.planning import RunOptions
 
-    return RunOptions(options.chosen_results_dir(config_dir), state_dir(), aggregate)
+    return RunOptions(options.choose_results_dir(config_dir), state_dir(), aggregate)
 
 
 def _plan(loaded: LoadedConfig, options: GlobalOptions) -> None:

@@ -52,17 +52,17 @@ def export(
         find_experiment,
         list_experiments,
     )
-    from llenergymeasure.orchestration.stored.selection import export_rows, selected
-    from llenergymeasure.results.exporters import exported
+    from llenergymeasure.orchestration.stored.selection import export_rows, select_experiments
+    from llenergymeasure.results.exporters import export_table
 
     options = current()
     chosen = _format(form, output, as_json=options.json)
-    places = Places(options.chosen_results_dir(), state_dir(), bool(options.results_dir))
+    places = Places(options.choose_results_dir(), state_dir(), bool(options.results_dir))
     entries = [find_experiment(text, places) for text in ids] if ids else list_experiments(places)
-    rows = export_rows(selected(entries, selection), raw=raw)
+    rows = export_rows(select_experiments(entries, selection), raw=raw)
     if not rows and not options.quiet:
         click.echo("nothing to export: no result here fits", err=True)
-    content = exported(rows, chosen)
+    content = export_table(rows, chosen)
     if output is None:
         write_table(content)
         return

@@ -13,7 +13,7 @@ from llenergymeasure.cli.display.text.notices import say
 @global_options
 def presets() -> None:
     """List the presets: what each is for and what it sets."""
-    from llenergymeasure.config.files.flat import dotted_values
+    from llenergymeasure.config.files.flat import flatten
     from llenergymeasure.config.presets import PRESETS
 
     options = current()
@@ -22,7 +22,7 @@ def presets() -> None:
         return
     for name, (purpose, values) in PRESETS.items():
         say(f"{name}: {purpose}", options)
-        for key, value in dotted_values(values).items():
+        for key, value in flatten(values).items():
             say(f"    {key}: {value}", options)
     say("use one with: lem config new FILE --preset NAME, or 'preset: NAME' in a file", options)
 

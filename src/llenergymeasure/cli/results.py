@@ -39,12 +39,12 @@ def list_results(everything: bool, selection: Selection) -> None:
     from llenergymeasure.cli.display.experiments import show_entries
     from llenergymeasure.config.runtime_env import state_dir
     from llenergymeasure.orchestration.stored.inventory import Places, list_experiments
-    from llenergymeasure.orchestration.stored.selection import selected
+    from llenergymeasure.orchestration.stored.selection import select_experiments
 
     options = current()
-    places = Places(options.chosen_results_dir(), state_dir(), bool(options.results_dir))
+    places = Places(options.choose_results_dir(), state_dir(), bool(options.results_dir))
     found = list_experiments(places, include_unfinished=True)
-    entries = selected(found, selection)
+    entries = select_experiments(found, selection)
     show_entries(entries, places, options, everything=everything, of=len(found))
 
 
@@ -62,7 +62,7 @@ def show_result(experiment_id: str) -> None:
     from llenergymeasure.orchestration.stored.inventory import Places, find_experiment, load_result
 
     options = current()
-    places = Places(options.chosen_results_dir(), state_dir(), bool(options.results_dir))
+    places = Places(options.choose_results_dir(), state_dir(), bool(options.results_dir))
     entry = find_experiment(experiment_id, places)
     if entry.status is ExperimentStatus.AGGREGATED:
         result, _ = load_result(entry.experiment_id, places)

@@ -58,15 +58,15 @@ def timeseries(
     from llenergymeasure.orchestration.stored.timeseries import (
         Choice,
         as_file,
-        chosen_tracks,
+        choose_tracks,
         summaries,
     )
 
     options = current()
     chosen = _format(form, output, as_json=options.json)
-    places = Places(options.chosen_results_dir(), state_dir(), bool(options.results_dir))
+    places = Places(options.choose_results_dir(), state_dir(), bool(options.results_dir))
     entry = find_experiment(experiment_id, places)
-    tracks = chosen_tracks(entry, Choice(cycle, process_index, quantities, devices, requests))
+    tracks = choose_tracks(entry, Choice(cycle, process_index, quantities, devices, requests))
     if chosen is None:
         show_summaries(entry.experiment_id, summaries(tracks), options)
         return

@@ -18,13 +18,13 @@ _ENERGY = "llenergymeasure.core.energy_backends"
 _REINSTALL = "reinstall with: pip install --force-reinstall llenergymeasure"
 
 
-def _named(value: object) -> object:
+def _name_of_index(value: object) -> object:
     """An index is a name too: ``devices: [0, 1]``."""
     is_index = isinstance(value, int) and not isinstance(value, bool)
     return str(value) if is_index else value
 
 
-GpuName = Annotated[str, BeforeValidator(_named, json_schema_input_type=str | int)]
+GpuName = Annotated[str, BeforeValidator(_name_of_index, json_schema_input_type=str | int)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -224,7 +224,7 @@ ECHO = BackendSpec(
 
 CODECARBON = EnergyBackendSpec(
     name="codecarbon",
-    target=f"{_ENERGY}.codecarbon:CodeCarbonBackend",
+    target=f"{_ENERGY}.codecarbon.backend:CodeCarbonBackend",
     options=CodeCarbonConfig,
     requires=("codecarbon",),
     description="CodeCarbon, offline: counters where it finds them, else estimates; emissions.",
@@ -234,7 +234,7 @@ CODECARBON = EnergyBackendSpec(
 
 NVML = EnergyBackendSpec(
     name="nvml",
-    target=f"{_ENERGY}.nvml:NvmlBackend",
+    target=f"{_ENERGY}.nvml.backend:NvmlBackend",
     options=NvmlConfig,
     requires=("pynvml",),
     description="NVIDIA GPUs by their energy counter, checked against power; nothing else.",
@@ -246,7 +246,7 @@ NVML = EnergyBackendSpec(
 
 ZEUS = EnergyBackendSpec(
     name="zeus",
-    target=f"{_ENERGY}.zeus:ZeusBackend",
+    target=f"{_ENERGY}.zeus.backend:ZeusBackend",
     options=ZeusConfig,
     requires=("zeus",),
     description="GPUs by Zeus: a check for another source, without an interval.",
@@ -258,7 +258,7 @@ ZEUS = EnergyBackendSpec(
 
 AMDSMI = EnergyBackendSpec(
     name="amdsmi",
-    target=f"{_ENERGY}.amdsmi:AmdSmiBackend",
+    target=f"{_ENERGY}.amdsmi.backend:AmdSmiBackend",
     options=AmdSmiConfig,
     requires=("amdsmi",),
     description="AMD GPUs by their energy counter; not seen on a real GPU, only in a replay.",
@@ -270,7 +270,7 @@ AMDSMI = EnergyBackendSpec(
 
 RAPL = EnergyBackendSpec(
     name="rapl",
-    target=f"{_ENERGY}.rapl:RaplBackend",
+    target=f"{_ENERGY}.rapl.backend:RaplBackend",
     options=RaplConfig,
     description="CPU packages and memory by the CPU's own energy counters (powercap).",
     kinds=("cpu", "ram"),
@@ -279,7 +279,7 @@ RAPL = EnergyBackendSpec(
 
 ESTIMATE = EnergyBackendSpec(
     name="estimate",
-    target=f"{_ENERGY}.estimate:EstimateBackend",
+    target=f"{_ENERGY}.estimate.backend:EstimateBackend",
     options=EstimateConfig,
     requires=("psutil",),
     description="CPU time of this process tree x TDP, and a constant for memory: a model.",
@@ -291,7 +291,7 @@ ESTIMATE = EnergyBackendSpec(
 
 REPLAY = EnergyBackendSpec(
     name="replay",
-    target=f"{_ENERGY}.replay:ReplayBackend",
+    target=f"{_ENERGY}.replay.backend:ReplayBackend",
     options=ReplayConfig,
     description="Joules from a recorded or closed-form power curve, not from this machine.",
     measures=False,

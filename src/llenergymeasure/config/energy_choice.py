@@ -25,7 +25,7 @@ _ALONE = {
 EnergyNames = str | tuple[str, ...]
 
 
-def tidied(value: object) -> object:
+def tidy_choice(value: object) -> object:
     """The one form of every way to write a choice; what is none is given back as it is."""
     if isinstance(value, str):
         text = value.strip()
@@ -38,22 +38,22 @@ def tidied(value: object) -> object:
 
 def names_of(choice: str | Sequence[str]) -> tuple[str, ...]:
     """The names of a choice, in its order; ``auto`` and ``none`` are names here too."""
-    tidy = cast("str | tuple[str, ...]", tidied(choice))
+    tidy = cast("str | tuple[str, ...]", tidy_choice(choice))
     return (tidy,) if isinstance(tidy, str) else tidy
 
 
-def worded(choice: str | Sequence[str]) -> str:
+def describe_choice(choice: str | Sequence[str]) -> str:
     """A choice as it is written on a command line: ``nvml,rapl``."""
     return ",".join(names_of(choice))
 
 
-def checked(value: object) -> object:
+def check_choice(value: object) -> object:
     """The tidy form of a choice; whether its names are registered is not asked.
 
     Raises:
         ValueError: It is no choice, or its names do not go together.
     """
-    choice = tidied(value)
+    choice = tidy_choice(value)
     names = choice if isinstance(choice, tuple) else (choice,)
     if not all(isinstance(name, str) for name in names):
         raise ValueError(f"found {value!r}, must be an energy backend's name or a list of names")
@@ -73,5 +73,5 @@ def _check_list(names: list[str]) -> None:
         raise ValueError(f"{twice!r} stands in the list twice")
 
 
-EnergyChoice = Annotated[EnergyNames, BeforeValidator(checked)]
+EnergyChoice = Annotated[EnergyNames, BeforeValidator(check_choice)]
 """The type of the key ``energy.backend``."""

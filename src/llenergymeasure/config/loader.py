@@ -12,7 +12,7 @@ from llenergymeasure.config.models import ExperimentConfig, config_model
 from llenergymeasure.config.old_keys.prompt_shorthands import canonical_prompts
 from llenergymeasure.config.old_keys.renamed import canonical, without_schema_version
 from llenergymeasure.config.presets import PRESET_KEY, preset_document
-from llenergymeasure.config.problems.report import ConfigWarning, Place, dotted
+from llenergymeasure.config.problems.report import ConfigWarning, Place, join_dotted
 from llenergymeasure.config.resolve import (
     Layer,
     LoadedConfig,
@@ -69,7 +69,7 @@ def load(
     below = [Layer("user", user)] if user else []
     below += [Layer("preset", chosen)] if chosen else []
     layers = [*below, *(Layer("file", document) for document in files)]
-    layers, warnings = _renamed(layers)
+    layers, warnings = _rename_keys(layers)
     given = dict(overrides or {})
     model = _model_of(layers, env, given, sets)
     environment, unknown = env_document(env, model)
@@ -93,7 +93,7 @@ def from_mapping(data: Mapping[str, Any]) -> LoadedConfig:
         InvalidConfigError: With every problem found.
     """
     places = {path: Place("config") for path in given_paths(data)}
-    layers, warnings = _renamed([Layer("python", Document("config", dict(data), places))])
+    layers, warnings = _rename_keys([Layer("python", Document("config", dict(data), places))])
     return resolve(layers, base_dir=None, source=Place("config"), warnings=warnings)
 
 
@@ -130,7 +130,7 @@ def _take_preset(
     return stripped, None if name is None else preset_document(name, place)
 
 
-def _renamed(layers: Sequence[Layer]) -> tuple[list[Layer], list[ConfigWarning]]:
+def _rename_keys(layers: Sequence[Layer]) -> tuple[list[Layer], list[ConfigWarning]]:
     renamed: list[Layer] = []
     warnings: list[ConfigWarning] = []
     for layer in layers:
@@ -157,7 +157,7 @@ def _model_of(
         "backend": data.get("backend"),
         "energy.backend": energy.get("backend") if isinstance(energy, dict) else None,
     }
-    said = {dotted(path): text for path, (_, text) in raw_paths(env).items()}
+    said = {join_dotted(path): text for path, (_, text) in raw_paths(env).items()}
     said |= {str(key): value for key, value in overrides.items()}
     said |= dict(text.partition("=")[::2] for text in sets)
     names |= {key: said[key] for key in names if key in said}

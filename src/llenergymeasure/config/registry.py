@@ -53,7 +53,7 @@ def _load(point: EntryPoint, kind: type[ComponentSpec]) -> Registered | BrokenEn
 
 
 @cache
-def registered(group: str) -> dict[str, Registered | BrokenEntry]:
+def list_registered(group: str) -> dict[str, Registered | BrokenEntry]:
     """All entries of a group by name, sorted; broken ones included, so that they can be shown."""
     kind: type[ComponentSpec] = (
         BackendSpec if group == INFERENCE_BACKENDS_GROUP else EnergyBackendSpec
@@ -63,7 +63,7 @@ def registered(group: str) -> dict[str, Registered | BrokenEntry]:
 
 
 def _find(group: str, name: str, what: str) -> ComponentSpec:
-    entries = registered(group)
+    entries = list_registered(group)
     entry = entries.get(name)
     if isinstance(entry, BrokenEntry):
         raise UnknownBackendError(
@@ -101,7 +101,7 @@ def usable(group: str) -> dict[str, ComponentSpec]:
     """The specs of a group that are not broken."""
     return {
         name: entry.spec
-        for name, entry in registered(group).items()
+        for name, entry in list_registered(group).items()
         if isinstance(entry, Registered)
     }
 

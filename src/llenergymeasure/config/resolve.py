@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from llenergymeasure.config.energy_choice import AUTO, tidied, worded
+from llenergymeasure.config.energy_choice import AUTO, describe_choice, tidy_choice
 from llenergymeasure.config.models import ExperimentConfig, config_model
 from llenergymeasure.config.problems.from_pydantic import problems_of
 from llenergymeasure.config.problems.report import (
@@ -18,7 +18,7 @@ from llenergymeasure.config.problems.report import (
     KeyPath,
     Place,
     Problem,
-    dotted,
+    join_dotted,
 )
 from llenergymeasure.config.registry import (
     auto_energy_backends,
@@ -77,7 +77,7 @@ def resolve(
         places.update(layer.document.places)
         for path in given_paths(layer.document.data):
             place = layer.document.places.get(path, Place(layer.document.source))
-            provenance[dotted(path)] = {"source": layer.name, "place": str(place)}
+            provenance[join_dotted(path)] = {"source": layer.name, "place": str(place)}
     config = _validate(data, places, source)
     found = (*warnings, *warnings_of(config, provenance))
     return LoadedConfig(config, provenance, base_dir, found)
@@ -144,7 +144,7 @@ def known_energy(
 
     What is no name at all gives no problem: validation will say it.
     """
-    tidy = tidied(choice)
+    tidy = tidy_choice(choice)
     listed = isinstance(tidy, tuple)
     names = tidy if isinstance(tidy, tuple) else (tidy,)
     known: list[str] = []
@@ -165,7 +165,7 @@ def known_energy(
 def _unknown(error: UnknownBackendError, key: KeyPath, places: Mapping[KeyPath, Place]) -> Problem:
     hint = f" ({error.hint})" if error.hint else ""
     place = places.get(key) or places.get(key[:2]) or Place("config")
-    return Problem(place, dotted(key), f"{error.message}{hint}", "unknown_backend")
+    return Problem(place, join_dotted(key), f"{error.message}{hint}", "unknown_backend")
 
 
 def _other_sections(backend: str, energy: tuple[str, ...]) -> dict[str, str]:
@@ -175,7 +175,7 @@ def _other_sections(backend: str, energy: tuple[str, ...]) -> dict[str, str]:
         f"remove the section or set 'backend: {name}'"
         for name in usable(INFERENCE_BACKENDS_GROUP)
     }
-    used = worded(energy)
+    used = describe_choice(energy)
     if energy == (AUTO,):
         used += f" ({', '.join(spec.name for spec in auto_energy_backends())})"
     said |= {

@@ -98,7 +98,7 @@ class BaselineConfig(_Section):
     )
 
     @model_validator(mode="after")
-    def _required_is_enabled(self) -> BaselineConfig:
+    def _check_required_is_enabled(self) -> BaselineConfig:
         if self.required and not self.enabled:
             raise ValueError("required is true, but enabled is false: no baseline is measured")
         return self

@@ -40,7 +40,7 @@ def warnings_of(config: ExperimentConfig, provenance: Origins) -> list[ConfigWar
         provenance: Origin of each value that was given, by dotted key.
     """
     return [
-        *_ignored_sampling(config, provenance),
+        *_find_ignored_sampling(config, provenance),
         *_both_changed(config, provenance),
         *_long(config, provenance),
         *_without_effect(config, provenance),
@@ -52,7 +52,9 @@ def _warning(code: str, key: str, message: str, provenance: Origins) -> ConfigWa
     return ConfigWarning(place, key, message, code, WARNING_CODES[code][0])
 
 
-def _ignored_sampling(config: ExperimentConfig, provenance: Origins) -> Iterator[ConfigWarning]:
+def _find_ignored_sampling(
+    config: ExperimentConfig, provenance: Origins
+) -> Iterator[ConfigWarning]:
     if not config.decoder.greedy:
         return
     for key in _SAMPLING:

@@ -20,7 +20,7 @@ from llenergymeasure.core.prompt_sources.dataset_files import (
     splits_of,
 )
 from llenergymeasure.core.prompt_sources.file import COLUMN_CANDIDATES
-from llenergymeasure.core.prompt_sources.known_datasets import KnownDataset, known_dataset
+from llenergymeasure.core.prompt_sources.known_datasets import KnownDataset, find_known_dataset
 from llenergymeasure.core.prompt_sources.paths import find_path, looks_like_path
 from llenergymeasure.domain.prompt import Prompt
 from llenergymeasure.exceptions import ConfigurationError, PromptSourceError
@@ -77,7 +77,7 @@ def load_dataset_prompts(
         HubUnreachableError: The hub does not answer, and it is not in the cache.
         StorageError: A cache cannot be written.
     """
-    known = known_dataset(prompts.dataset_name)
+    known = find_known_dataset(prompts.dataset_name)
     subset = prompts.subset or (known.subset if known else None)
     split = prompts.split or (known.split if known else "train")
     located = _locate(prompts, known, subset, base_dir)

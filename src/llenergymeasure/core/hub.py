@@ -78,7 +78,7 @@ class _Wish:
     def words(self) -> str:
         return f"{self.kind} {self.repo_id!r}"
 
-    def wanted(self, names: Sequence[str] | None = None) -> list[str]:
+    def choose_files(self, names: Sequence[str] | None = None) -> list[str]:
         """Patterns of the files; ``names`` is what the hub lists, None if it is not known."""
         if not self.weights:
             return list(self.patterns)
@@ -158,7 +158,7 @@ def _resolve(wish: _Wish) -> HubModel:
         _log.warning("%s; using the cached copy of %s", silence, wish.repo_id)
         return cached
     except _RefusedError as refusal:
-        return _cached_although_refused(wish, refusal)
+        return _find_cached_although_refused(wish, refusal)
 
 
 class _NoAnswerError(Exception):
@@ -224,7 +224,7 @@ def _ask(wish: _Wish) -> Any:
             f"{_endpoint()} did not answer within {_ANSWER_TIMEOUT_S:.0f} s"
         ) from None
     if isinstance(answer, Exception):
-        raise _translated(answer, wish) from answer
+        raise _translate_errors(answer, wish) from answer
     return answer
 
 
@@ -238,11 +238,11 @@ def _download(wish: _Wish, listing: Any) -> HubModel:
             repo_type=wish.kind,
             revision=wish.revision,
             etag_timeout=_REQUEST_TIMEOUT_S,
-            allow_patterns=wish.wanted(names),
+            allow_patterns=wish.choose_files(names),
             ignore_patterns=list(wish.ignore) or None,
         )
     except Exception as error:
-        raise _translated(error, wish) from error
+        raise _translate_errors(error, wish) from error
     return HubModel(Path(path), Path(path).name)
 
 
@@ -256,7 +256,7 @@ def _from_cache(wish: _Wish, reason: str) -> HubModel:
             repo_type=wish.kind,
             revision=wish.revision,
             local_files_only=True,
-            allow_patterns=wish.wanted(),
+            allow_patterns=wish.choose_files(),
             ignore_patterns=list(wish.ignore) or None,
         )
     except LocalEntryNotFoundError as error:
@@ -272,7 +272,7 @@ def _not_cached(wish: _Wish, reason: str) -> HubUnreachableError:
     )
 
 
-def _cached_although_refused(wish: _Wish, refusal: _RefusedError) -> HubModel:
+def _find_cached_although_refused(wish: _Wish, refusal: _RefusedError) -> HubModel:
     """A copy fetched earlier, with a token that is not set today, is still the user's."""
     try:
         cached = _from_cache(wish, str(refusal))
@@ -282,7 +282,7 @@ def _cached_although_refused(wish: _Wish, refusal: _RefusedError) -> HubModel:
     return cached
 
 
-def _translated(error: Exception, wish: _Wish) -> Exception:
+def _translate_errors(error: Exception, wish: _Wish) -> Exception:
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,

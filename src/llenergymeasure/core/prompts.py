@@ -42,7 +42,7 @@ def load_prompts(prompts: PromptsConfig, num_prompts: int | None, base_dir: Path
     return _from_file(prompts, num_prompts, base_dir)
 
 
-def pinned(prompts: PromptsConfig, info: PromptsInfo) -> PromptsConfig:
+def pin_source(prompts: PromptsConfig, info: PromptsInfo) -> PromptsConfig:
     """The section that leads to the same source again, from any folder and at any time."""
     if prompts.type == "file":
         return prompts.model_copy(update={"path": info.source})

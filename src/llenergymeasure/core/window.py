@@ -14,7 +14,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from llenergymeasure.core.energy_backends.base import EnergyBackend
-from llenergymeasure.core.energy_backends.supervised import samples_of, started, stopped
+from llenergymeasure.core.energy_backends.supervised import (
+    samples_of,
+    start_supervised,
+    stop_supervised,
+)
 from llenergymeasure.core.inference_backends.protocols import InferenceBackend
 from llenergymeasure.core.machine.load import LoadMeter
 from llenergymeasure.domain.energy import EnergyReading, MeasurementWindow
@@ -66,13 +70,13 @@ def measure_window(
     """
     backend.synchronize()
     meter = LoadMeter(parent_pid=parent_pid)
-    energy = started(energy, source)
+    energy = start_supervised(energy, source)
     try:
         traces, window = _run(backend, requests, on_trace)
     except BaseException:
-        stopped(energy, source)
+        stop_supervised(energy, source)
         raise
-    reading = stopped(energy, source)
+    reading = stop_supervised(energy, source)
     load = meter.sample()
     return WindowOutcome(traces, reading, window, load, samples_of(energy))
 

@@ -28,7 +28,7 @@ def variation(times: Sequence[float], window: int) -> float | None:
     return math.sqrt(math.fsum((t - mean) ** 2 for t in last) / (window - 1)) / mean
 
 
-def converged(times: Sequence[float], *, window: int, least: int, threshold: float) -> bool:
+def has_converged(times: Sequence[float], *, window: int, least: int, threshold: float) -> bool:
     """Whether there are ``least`` times and the last ``window`` vary by less than ``threshold``."""
     found = variation(times, window)
     return len(times) >= least and found is not None and found < threshold

@@ -63,7 +63,7 @@ def run_child(
         return
     logger.error("the measuring process ended with %s", returncode)
     if failure is not None and returncode > 0:
-        raise _told(failure)
+        raise _rebuild_error(failure)
     raise ChildProcessDiedError(
         f"the measuring process died while {_last_phase(context)}: "
         f"{describe_exit(returncode, oom.killed())}",
@@ -98,7 +98,7 @@ def _follow(
         time.sleep(POLL_S)
 
 
-def _told(failure: dict[str, Any]) -> LLEnergyMeasureError:
+def _rebuild_error(failure: dict[str, Any]) -> LLEnergyMeasureError:
     kind = ConfigurationError if failure["exit_code"] == EXIT_INPUT_WRONG else RunError
     return kind(str(failure["message"]), hint=failure.get("hint"))
 

@@ -16,7 +16,7 @@ from llenergymeasure.domain.base import Record
 from llenergymeasure.domain.experiment import PromptsInfo
 from llenergymeasure.durable import write_text
 from llenergymeasure.exceptions import SchemaVersionError, StorageError
-from llenergymeasure.security import contained, safe_id
+from llenergymeasure.security import resolve_within, safe_id
 
 
 class ExperimentContext(Record):
@@ -86,7 +86,7 @@ def run_dir(results_dir: Path, experiment_id: str) -> Path:
     Raises:
         ConfigurationError: The id, or a symbolic link, leads out of ``results_dir``.
     """
-    return contained(results_dir, "raw", safe_id(experiment_id))
+    return resolve_within(results_dir, "raw", safe_id(experiment_id))
 
 
 def context_path(folder: Path, attempt: int) -> Path:

@@ -48,7 +48,7 @@ def meter_options(
     if interval_ms is not None:
         told = [spec for spec in specs if _INTERVAL in spec.options.model_fields]
         _tell(told, given, _INTERVAL, interval_ms, "an interval between its readings", specs)
-    return {spec.name: _validated(spec, given.get(spec.name, {})) for spec in specs}
+    return {spec.name: _validate(spec, given.get(spec.name, {})) for spec in specs}
 
 
 def _by_source(
@@ -105,7 +105,7 @@ def _tell(
         section[key] = value
 
 
-def _validated(spec: EnergyBackendSpec, options: Mapping[str, Any]) -> BackendOptions:
+def _validate(spec: EnergyBackendSpec, options: Mapping[str, Any]) -> BackendOptions:
     try:
         return spec.options.model_validate(dict(options))
     except ValidationError as error:

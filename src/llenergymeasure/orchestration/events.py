@@ -124,10 +124,10 @@ class EventReader:
             return []
         complete = chunk[: chunk.rfind(b"\n") + 1]
         self._position += len(complete)
-        return [event for line in complete.splitlines() if (event := _parsed(line)) is not None]
+        return [event for line in complete.splitlines() if (event := _parse(line)) is not None]
 
 
-def _parsed(line: bytes) -> dict[str, Any] | None:
+def _parse(line: bytes) -> dict[str, Any] | None:
     try:
         event = json.loads(line)
     except ValueError:

@@ -12,7 +12,7 @@ from llenergymeasure.config.backend_spec import (
     ComponentSpec,
     EnergyBackendSpec,
 )
-from llenergymeasure.config.energy_choice import AUTO, ESTIMATE, NONE, checked, names_of
+from llenergymeasure.config.energy_choice import AUTO, ESTIMATE, NONE, check_choice, names_of
 from llenergymeasure.config.models import ExperimentConfig
 from llenergymeasure.config.registry import (
     auto_energy_backends,
@@ -87,7 +87,7 @@ def energy_specs(choice: str | Sequence[str]) -> list[EnergyBackendSpec]:
         ConfigurationError: The names do not go together, or one is not registered.
     """
     try:
-        checked(choice)
+        check_choice(choice)
     except ValueError as error:
         raise ConfigurationError(f"energy backend: {error}") from error
     names = names_of(choice)

@@ -20,7 +20,7 @@ from llenergymeasure.logging import experiment_log
 from llenergymeasure.orchestration.context import ExperimentContext, load_context
 from llenergymeasure.orchestration.events import EventWriter
 from llenergymeasure.orchestration.lifecycle import die_with_parent
-from llenergymeasure.security import redacted
+from llenergymeasure.security import redact
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
     die_with_parent(context.parent_pid)
     signal.signal(signal.SIGTERM, _leave)
     with (
-        experiment_log(context.log_path, redacted),
+        experiment_log(context.log_path, redact),
         EventWriter(context.events_path, context.planned_cycles) as events,
     ):
         return _measure(context, events)
@@ -60,7 +60,7 @@ def _measure(context: ExperimentContext, events: EventWriter) -> int:
 def _tell(events: EventWriter, error: Exception, hint: str | None, exit_code: int) -> None:
     kind = type(error).__name__
     message = str(error) if isinstance(error, LLEnergyMeasureError) else f"{kind}: {error}"
-    events.failure(kind=kind, message=redacted(message), hint=hint, exit_code=exit_code)
+    events.failure(kind=kind, message=redact(message), hint=hint, exit_code=exit_code)
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:

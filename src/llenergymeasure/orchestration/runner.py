@@ -32,7 +32,7 @@ from llenergymeasure.orchestration.planning import RunOptions, RunPlan, plan
 from llenergymeasure.progress import Progress, ProgressObserver
 from llenergymeasure.results.repository import FileSystemRepository
 from llenergymeasure.results.requests_table import preload
-from llenergymeasure.security import redacted
+from llenergymeasure.security import redact
 from llenergymeasure.state.experiment_state import ExperimentState
 from llenergymeasure.state.manager import StateManager
 
@@ -176,7 +176,7 @@ class _Attempt:
         """Run it to its end (see ``run``)."""
         try:
             with termination_as_interrupt():
-                return self._guarded()
+                return self._run_guarded()
         except KeyboardInterrupt as error:
             self._end(ExperimentStatus.INTERRUPTED, "stopped by the user", None)
             raise ExperimentInterruptedError(
@@ -190,9 +190,9 @@ class _Attempt:
             self._end(ExperimentStatus.FAILED, f"{type(error).__name__}: {error}", None)
             raise
 
-    def _guarded(self) -> RunOutcome:
+    def _run_guarded(self) -> RunOutcome:
         self._context.save()
-        with experiment_log(self._context.log_path, redacted):
+        with experiment_log(self._context.log_path, redact):
             self._observer.started(self._id, str(self._context.log_path))
             if self._context.cycles:
                 run_child(self._context, self._observer, self._mark_running)

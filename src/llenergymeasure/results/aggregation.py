@@ -33,7 +33,7 @@ from llenergymeasure.domain.statistics import cycle_stats
 from llenergymeasure.domain.trace import RequestTrace
 from llenergymeasure.domain.validity import judge
 from llenergymeasure.exceptions import StorageError
-from llenergymeasure.results.sums.domains import Place, counted_places
+from llenergymeasure.results.sums.domains import Place, pick_counted_places
 from llenergymeasure.results.sums.energy import energy_metrics
 from llenergymeasure.results.sums.marginal import with_marginal
 from llenergymeasure.results.sums.merging import sum_if_all
@@ -79,9 +79,9 @@ def aggregate(
     """
     raws = sorted(raws, key=lambda raw: (raw.cycle, raw.process_index))
     _check_belongs_together(raws, traces)
-    by_cycle = _grouped(raws)
-    counted = counted_places(by_cycle)
-    inference = _summed([_cycle_inference(group) for group in by_cycle.values()])
+    by_cycle = _group_by_cycle(raws)
+    counted = pick_counted_places(by_cycle)
+    inference = _sum_inference([_cycle_inference(group) for group in by_cycle.values()])
     energy = _energy(counted, raws, inference)
     values = [_cycle_values(c, group, counted[c], traces) for c, group in by_cycle.items()]
     first = raws[0]
@@ -100,7 +100,7 @@ def aggregate(
         warmup=first.warmup,
         metrics=Metrics(
             inference=inference,
-            latency=latency_metrics(_pooled(raws, traces)),
+            latency=latency_metrics(_pool_traces(raws, traces)),
             energy=energy,
             compute=_compute(by_cycle),
         ),
@@ -149,7 +149,7 @@ def _weights(raw: RawProcessResult) -> str | None:
     return raw.model.revision or raw.model.path
 
 
-def _grouped(raws: Sequence[RawProcessResult]) -> dict[int, list[RawProcessResult]]:
+def _group_by_cycle(raws: Sequence[RawProcessResult]) -> dict[int, list[RawProcessResult]]:
     groups: dict[int, list[RawProcessResult]] = {}
     for raw in raws:
         groups.setdefault(raw.cycle, []).append(raw)
@@ -167,10 +167,10 @@ def _span_s(group: Sequence[RawProcessResult]) -> float:
 
 
 def _cycle_inference(group: Sequence[RawProcessResult]) -> InferenceMetrics:
-    return _summed([raw.inference for raw in group], duration_s=_span_s(group))
+    return _sum_inference([raw.inference for raw in group], duration_s=_span_s(group))
 
 
-def _summed(
+def _sum_inference(
     parts: Sequence[InferenceMetrics], *, duration_s: float | None = None
 ) -> InferenceMetrics:
     return inference_from_counts(
@@ -184,7 +184,7 @@ def _summed(
     )
 
 
-def _pooled(raws: Sequence[RawProcessResult], traces: Traces) -> list[RequestTrace]:
+def _pool_traces(raws: Sequence[RawProcessResult], traces: Traces) -> list[RequestTrace]:
     return [trace for raw in raws for trace in traces[raw.cycle, raw.process_index]]
 
 
@@ -205,7 +205,7 @@ def _cycle_values(
 ) -> CycleValues:
     inference = _cycle_inference(group)
     energy = _energy({cycle: counted}, group, inference)
-    e2e = latency_metrics(_pooled(group, traces)).e2e_ms
+    e2e = latency_metrics(_pool_traces(group, traces)).e2e_ms
     return CycleValues(
         cycle=cycle,
         duration_s=inference.duration_s,

@@ -61,7 +61,7 @@ def experiment_row(result: AggregatedResult) -> Row:
         "prompts_source": result.prompts.source,
         "prompts_sha256": result.prompts.used_sha256,
         **_warmup(result.warmup),
-        **flattened(result.config, "config."),
+        **flatten_record(result.config, "config."),
     }
 
 
@@ -127,7 +127,7 @@ def _warmup(warmup: WarmupInfo) -> Row:
     }
 
 
-def exported(rows: Sequence[Row], form: str) -> bytes:
+def export_table(rows: Sequence[Row], form: str) -> bytes:
     """Rows in one of ``FORMATS``; columns are the union over all rows, in order of first sight.
 
     Raises:
@@ -144,12 +144,12 @@ def exported(rows: Sequence[Row], form: str) -> bytes:
     raise ValueError(f"{form!r} is none of {', '.join(FORMATS)}")
 
 
-def flattened(data: Mapping[str, Any], prefix: str = "") -> Row:
+def flatten_record(data: Mapping[str, Any], prefix: str = "") -> Row:
     """Nested mappings as dotted keys; lists as JSON text, so that a cell is one value."""
     row: Row = {}
     for key, value in data.items():
         if isinstance(value, Mapping):
-            row |= flattened(value, f"{prefix}{key}.")
+            row |= flatten_record(value, f"{prefix}{key}.")
         else:
             row[f"{prefix}{key}"] = json.dumps(value) if isinstance(value, list) else value
     return row

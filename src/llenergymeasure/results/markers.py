@@ -15,7 +15,7 @@ from llenergymeasure.constants import COMPLETION_MARKER_PREFIX, RESULT_SCHEMA_VE
 from llenergymeasure.domain.base import Record
 from llenergymeasure.durable import write_text
 from llenergymeasure.exceptions import SchemaVersionError, StorageError
-from llenergymeasure.results.migrations import MARKER_MIGRATIONS, parsed
+from llenergymeasure.results.migrations import MARKER_MIGRATIONS, parse_record
 
 _NAME: Final = re.compile(re.escape(COMPLETION_MARKER_PREFIX) + r"(0|[1-9][0-9]*)", re.ASCII)
 
@@ -73,7 +73,7 @@ def write_marker(
     write_text(marker_path(folder, process_index), marker.model_dump_json(indent=2))
 
 
-def marked(folder: Path) -> Iterator[int]:
+def read_marked(folder: Path) -> Iterator[int]:
     """Indices of the processes that have a marker there; other files are not looked at."""
     for path in folder.glob(f"{COMPLETION_MARKER_PREFIX}*"):
         name = _NAME.fullmatch(path.name)
@@ -124,7 +124,7 @@ def _marker(folder: Path, process_index: int) -> CompletionMarker | None:
     if written is None:
         return None
     try:
-        return parsed(CompletionMarker, written, path, MARKER_MIGRATIONS)
+        return parse_record(CompletionMarker, written, path, MARKER_MIGRATIONS)
     except SchemaVersionError:
         raise
     except StorageError:

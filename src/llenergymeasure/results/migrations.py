@@ -20,7 +20,7 @@ AGGREGATED_MIGRATIONS: Final[Migrations] = {}
 MARKER_MIGRATIONS: Final[Migrations] = {}
 
 
-def parsed(model: type[M], content: bytes, path: Path, migrations: Migrations) -> M:
+def parse_record(model: type[M], content: bytes, path: Path, migrations: Migrations) -> M:
     """``content`` of ``path`` as ``model``, lifted to the current version first.
 
     Raises:

@@ -23,7 +23,7 @@ from llenergymeasure.durable import write_bytes, write_text
 from llenergymeasure.exceptions import StorageError
 from llenergymeasure.results.base import Repository, already_saved, no_aggregate
 from llenergymeasure.results.markers import (
-    marked,
+    read_marked,
     requests_path,
     result_path,
     timeseries_path,
@@ -31,10 +31,10 @@ from llenergymeasure.results.markers import (
     whole_samples,
     write_marker,
 )
-from llenergymeasure.results.migrations import AGGREGATED_MIGRATIONS, RAW_MIGRATIONS, parsed
+from llenergymeasure.results.migrations import AGGREGATED_MIGRATIONS, RAW_MIGRATIONS, parse_record
 from llenergymeasure.results.requests_table import read_requests, write_requests
 from llenergymeasure.results.timeseries import parse_series, write_series
-from llenergymeasure.security import contained, is_safe_id, safe_id
+from llenergymeasure.security import is_safe_id, resolve_within, safe_id
 
 __all__ = ["FileSystemRepository", "Repository"]
 
@@ -53,7 +53,7 @@ class FileSystemRepository(Repository):
 
     def raw_dir(self, experiment_id: str) -> Path:
         """The folder of one experiment's raw files."""
-        return contained(self._base, "raw", safe_id(experiment_id))
+        return resolve_within(self._base, "raw", safe_id(experiment_id))
 
     def save_raw(
         self,
@@ -86,15 +86,15 @@ class FileSystemRepository(Repository):
         """See ``Repository``."""
         found: dict[tuple[int, int], RawProcessResult] = {}
         for folder, cycle in self._folders(experiment_id):
-            for index in marked(folder):
+            for index in read_marked(folder):
                 content = whole_content(folder, index)
                 if content is None:
                     continue
                 path = result_path(folder, index)
-                raw = parsed(RawProcessResult, content, path, RAW_MIGRATIONS)
+                raw = parse_record(RawProcessResult, content, path, RAW_MIGRATIONS)
                 place = (raw.experiment_id, raw.cycle, raw.process_index)
                 if place != (experiment_id, cycle, index):
-                    raise _misplaced(raw, path)
+                    raise _report_misplaced(raw, path)
                 if (raw.cycle, index) in found:
                     raise StorageError(
                         f"{path} is a second result of cycle {raw.cycle}, process {index}",
@@ -107,13 +107,13 @@ class FileSystemRepository(Repository):
         """See ``Repository``."""
         if result.requests_file is None:
             raise StorageError(f"a result of {result.experiment_id} names no requests file")
-        return read_requests(contained(self._base / "raw", result.requests_file))
+        return read_requests(resolve_within(self._base / "raw", result.requests_file))
 
     def load_series(self, result: RawProcessResult) -> list[SampleSeries]:
         """See ``Repository``."""
         if result.timeseries_file is None:
             return []
-        path = contained(self._base / "raw", result.timeseries_file)
+        path = resolve_within(self._base / "raw", result.timeseries_file)
         return parse_series(whole_samples(path, result.process_index), path)
 
     def discard_cycle(self, experiment_id: str, cycle: int) -> None:
@@ -136,7 +136,7 @@ class FileSystemRepository(Repository):
             raise no_aggregate(experiment_id) from error
         except OSError as error:
             raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
-        result = parsed(AggregatedResult, content, path, AGGREGATED_MIGRATIONS)
+        result = parse_record(AggregatedResult, content, path, AGGREGATED_MIGRATIONS)
         if result.experiment_id != experiment_id:
             raise StorageError(f"{path} holds the aggregate of {result.experiment_id}")
         return result
@@ -160,10 +160,10 @@ class FileSystemRepository(Repository):
         return path.relative_to(self._base / "raw").as_posix()
 
     def _aggregated_path(self, experiment_id: str) -> Path:
-        return contained(self._base, "aggregated", f"{safe_id(experiment_id)}.json")
+        return resolve_within(self._base, "aggregated", f"{safe_id(experiment_id)}.json")
 
 
-def _misplaced(raw: RawProcessResult, path: Path) -> StorageError:
+def _report_misplaced(raw: RawProcessResult, path: Path) -> StorageError:
     # A result that was copied from elsewhere must not be counted here.
     return StorageError(
         f"{path} holds the result of {raw.experiment_id}, cycle {raw.cycle}, process "

@@ -139,14 +139,14 @@ def _table(series: Sequence[SampleSeries], result: RawProcessResult) -> Any:
     columns = [
         pa.array((times_ns - result.window.start_monotonic_ns) / 1e9),
         pa.array(times_ns),
-        _repeated([one.device for one in series], lengths),
-        _repeated([one.quantity for one in series], lengths),
+        _repeat([one.device for one in series], lengths),
+        _repeat([one.quantity for one in series], lengths),
         pa.array(np.concatenate([np.asarray(one.values) for one in series])),
     ]
     return pa.Table.from_arrays(columns, schema=_schema(result))
 
 
-def _repeated(words: Sequence[str], lengths: Sequence[int]) -> Any:
+def _repeat(words: Sequence[str], lengths: Sequence[int]) -> Any:
     import numpy as np
     import pyarrow as pa
 

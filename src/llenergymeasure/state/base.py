@@ -51,7 +51,7 @@ class StateStore(ABC):
         """Store a new record durably; False if its id was ever taken."""
 
     @abstractmethod
-    def _locked(self, experiment_id: str) -> AbstractContextManager[object]:
+    def _hold_lock(self, experiment_id: str) -> AbstractContextManager[object]:
         """Hold off other writers of this experiment."""
 
     def create(
@@ -198,7 +198,7 @@ class StateStore(ABC):
     def _change(
         self, experiment_id: str, step: Callable[[ExperimentState], ExperimentState]
     ) -> ExperimentState:
-        with self._locked(experiment_id):
+        with self._hold_lock(experiment_id):
             before = self.load(experiment_id)
             state = step(before)
             if state != before:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from llenergymeasure.constants import STATE_SCHEMA_VERSION
 from llenergymeasure.durable import Migrations, create_text, read_json, write_text
 from llenergymeasure.exceptions import StorageError
-from llenergymeasure.security import contained, safe_id
+from llenergymeasure.security import resolve_within, safe_id
 from llenergymeasure.state.base import LATEST, StateStore, unknown
 from llenergymeasure.state.experiment_state import ExperimentState
 from llenergymeasure.state.ids import is_minted
@@ -70,7 +70,7 @@ class StateManager(StateStore):
         return True
 
     @contextmanager
-    def _locked(self, experiment_id: str) -> Iterator[None]:
+    def _hold_lock(self, experiment_id: str) -> Iterator[None]:
         from filelock import FileLock, Timeout
 
         path = self._path(experiment_id)
@@ -95,7 +95,7 @@ class StateManager(StateStore):
             lock.release()
 
     def _path(self, experiment_id: str) -> Path:
-        return contained(self._folder, f"{safe_id(experiment_id)}.json")
+        return resolve_within(self._folder, f"{safe_id(experiment_id)}.json")
 
 
 def _text(state: ExperimentState) -> str:

@@ -36,7 +36,7 @@ class MemoryStateManager(StateStore):
             return self._states.setdefault(state.experiment_id, state) is state
 
     @contextmanager
-    def _locked(self, experiment_id: str) -> Iterator[None]:
+    def _hold_lock(self, experiment_id: str) -> Iterator[None]:
         with self._lock:
             self.load(experiment_id)
             yield

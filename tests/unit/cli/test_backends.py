@@ -28,13 +28,13 @@ def odd_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
         "lacking": Registered(lacking, "lem-lacking", "2.0"),
         "ruined": BrokenEntry("ruined", "a:b", "lem-ruined", "ImportError: no a"),
     }
-    original = backends.registered
+    original = backends.list_registered
 
     def registered(group: str) -> dict[str, Any]:
         found = original(group)
         return {**found, **entries} if group == INFERENCE_BACKENDS_GROUP else found
 
-    monkeypatch.setattr(backends, "registered", registered)
+    monkeypatch.setattr(backends, "list_registered", registered)
 
 
 def test_what_can_run_is_listed(capsys: Captured) -> None:

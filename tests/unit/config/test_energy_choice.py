@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llenergymeasure.config.energy_choice import names_of, tidied, worded
+from llenergymeasure.config.energy_choice import describe_choice, names_of, tidy_choice
 from llenergymeasure.config.loader import from_mapping, load
 from llenergymeasure.config.models import ExperimentConfig
 from llenergymeasure.config.problems.report import InvalidConfigError
@@ -124,5 +124,5 @@ def test_gpus_are_named_by_text_or_index(backend: str) -> None:
 
 @given(st.lists(st.sampled_from(["nvml", "rapl", "a-b", "x_1"]), min_size=1, unique=True))
 def test_words_of_a_choice_read_back_as_the_choice(names: list[str]) -> None:
-    assert names_of(worded(names)) == tuple(names)
-    assert tidied(tidied(names)) == tidied(names)
+    assert names_of(describe_choice(names)) == tuple(names)
+    assert tidy_choice(tidy_choice(names)) == tidy_choice(names)

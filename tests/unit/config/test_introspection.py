@@ -14,7 +14,7 @@ from llenergymeasure.config.introspection import (
     json_schema,
 )
 from llenergymeasure.config.loader import load_config
-from llenergymeasure.config.registry import registered
+from llenergymeasure.config.registry import list_registered
 from llenergymeasure.constants import ENERGY_BACKENDS_GROUP, INFERENCE_BACKENDS_GROUP
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -22,9 +22,9 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def all_parameters():
     yield from get_universal_params()
-    for name in registered(INFERENCE_BACKENDS_GROUP):
+    for name in list_registered(INFERENCE_BACKENDS_GROUP):
         yield from get_backend_params(name)
-    for name in registered(ENERGY_BACKENDS_GROUP):
+    for name in list_registered(ENERGY_BACKENDS_GROUP):
         yield from get_energy_params(name)
 
 
@@ -48,7 +48,7 @@ def test_every_parameter_is_explained(parameter) -> None:
 
 def test_universal_names_and_backend_sections_are_disjoint() -> None:
     universal = {p.key.split(".")[0] for p in get_universal_params()}
-    for name in registered(INFERENCE_BACKENDS_GROUP):
+    for name in list_registered(INFERENCE_BACKENDS_GROUP):
         own = {p.key.removeprefix(f"{name}.").split(".")[0] for p in get_backend_params(name)}
         assert name not in universal
         assert not own & universal

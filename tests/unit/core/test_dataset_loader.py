@@ -11,7 +11,7 @@ from llenergymeasure.config.prompt_models import PromptsConfig
 from llenergymeasure.core import dataset_loader
 from llenergymeasure.core.dataset_loader import load_dataset_prompts
 from llenergymeasure.core.hub import HubModel
-from llenergymeasure.core.prompt_sources.known_datasets import KNOWN_DATASETS, known_dataset
+from llenergymeasure.core.prompt_sources.known_datasets import KNOWN_DATASETS, find_known_dataset
 from llenergymeasure.exceptions import PromptSourceError
 
 MMLU_CARD = """---
@@ -138,7 +138,7 @@ def test_a_broken_card_is_said(hub: FakeHub, card: str) -> None:
 
 def test_every_short_name_is_complete() -> None:
     for name, known in KNOWN_DATASETS.items():
-        assert known_dataset(name) is known_dataset(name.replace("-", "_")) is known
+        assert find_known_dataset(name) is find_known_dataset(name.replace("-", "_")) is known
         assert known.hub_id.count("/") == 1
         assert known.description.endswith(".")
-    assert known_dataset("owner/alpaca") is None
+    assert find_known_dataset("owner/alpaca") is None

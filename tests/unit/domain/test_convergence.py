@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llenergymeasure.domain.convergence import converged, temperatures_steady, variation
+from llenergymeasure.domain.convergence import has_converged, temperatures_steady, variation
 
 TIMES = st.lists(st.floats(0.001, 1e6), max_size=30)
 WINDOWS = st.integers(3, 20)
@@ -36,14 +36,14 @@ def test_steady_times_converge_as_soon_as_there_are_enough(
     each: float, window: int, least: int
 ) -> None:
     rule = {"window": window, "least": max(window, least), "threshold": 1e-6}
-    first = next(n for n in range(100) if converged([each] * n, **rule))
+    first = next(n for n in range(100) if has_converged([each] * n, **rule))
     assert first == max(window, least)
 
 
 @given(TIMES, WINDOWS)
 def test_a_higher_threshold_is_never_harder_to_meet(times: list[float], window: int) -> None:
     def met(threshold: float) -> bool:
-        return converged(times, window=window, least=window, threshold=threshold)
+        return has_converged(times, window=window, least=window, threshold=threshold)
 
     assert [met(t) for t in (0.01, 0.1, 1.0)] == sorted(met(t) for t in (0.01, 0.1, 1.0))
 
@@ -51,7 +51,7 @@ def test_a_higher_threshold_is_never_harder_to_meet(times: list[float], window: 
 @given(st.floats(0.1, 1e3), WINDOWS)
 def test_a_cold_start_is_waited_out(each: float, window: int) -> None:
     times = [each * 10]
-    while not converged(times, window=window, least=window, threshold=0.05):
+    while not has_converged(times, window=window, least=window, threshold=0.05):
         times.append(each)
     assert len(times) == window + 1
 
@@ -59,13 +59,13 @@ def test_a_cold_start_is_waited_out(each: float, window: int) -> None:
 def test_the_threshold_itself_is_not_met() -> None:
     times = [9.0, 10.0, 11.0]
     assert variation(times, 3) == 0.1
-    assert not converged(times, window=3, least=3, threshold=0.1)
-    assert converged(times, window=3, least=3, threshold=0.1001)
+    assert not has_converged(times, window=3, least=3, threshold=0.1)
+    assert has_converged(times, window=3, least=3, threshold=0.1001)
 
 
 def test_times_of_zero_are_no_convergence() -> None:
     assert variation([0.0] * 5, 5) is None
-    assert not converged([0.0] * 5, window=5, least=5, threshold=1.0)
+    assert not has_converged([0.0] * 5, window=5, least=5, threshold=1.0)
 
 
 def track(*temperatures: float, every_s: float = 4.0):

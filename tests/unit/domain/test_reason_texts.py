@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import llenergymeasure
-from llenergymeasure.config.registry import registered
+from llenergymeasure.config.registry import list_registered
 from llenergymeasure.constants import ENERGY_BACKENDS_GROUP
 from llenergymeasure.core.energy_backends.rapl.reading import UDEV_FILE, UDEV_RULE
 from llenergymeasure.domain.reason_texts import REASON_TEXTS
@@ -47,7 +47,7 @@ NVML_PARTS = ("counter_window.py", "device_reading.py")
 
 def sources_of(files: set[str]) -> set[str]:
     """The energy backends that a code's files belong to."""
-    names = [name for name in registered(ENERGY_BACKENDS_GROUP) if name != "none"]
+    names = [name for name in list_registered(ENERGY_BACKENDS_GROUP) if name != "none"]
     of_files = {name for name in names for file in files if file.startswith(name)}
     return of_files | ({"nvml"} if files & set(NVML_PARTS) else set())
 
@@ -76,7 +76,7 @@ def test_a_text_is_whole_and_in_sentences(code: ReasonCode) -> None:
         assert prose.count("`") % 2 == 0
         assert all(commands)
     assert text.remedy
-    assert set(text.raised_by) <= {*registered(ENERGY_BACKENDS_GROUP), RUN, TOTAL}
+    assert set(text.raised_by) <= {*list_registered(ENERGY_BACKENDS_GROUP), RUN, TOTAL}
 
 
 @pytest.mark.parametrize("code", ReasonCode)

@@ -17,7 +17,7 @@ from llenergymeasure.domain.experiment import (
     WarmupMode,
 )
 from llenergymeasure.results.aggregation import aggregate
-from llenergymeasure.results.exporters import experiment_row, exported, process_row
+from llenergymeasure.results.exporters import experiment_row, export_table, process_row
 
 IDLE = DomainBaseline(
     name="cpu",
@@ -92,7 +92,7 @@ def test_every_format_tells_the_same(form: str) -> None:
     import pyarrow.parquet as pq
 
     rows = [experiment_row(aggregated(measured(baseline=b))) for b in ((IDLE,), ())]
-    content = exported(rows, form)
+    content = export_table(rows, form)
     read = {
         "csv": lambda: list(csv.DictReader(io.StringIO(content.decode()))),
         "json": lambda: json.loads(content),

@@ -33,7 +33,7 @@ def experiments(_ctx: Context, _parameter: Parameter, incomplete: str) -> list[C
     from llenergymeasure.orchestration.stored.inventory import Places, list_experiments
 
     try:
-        places = Places(GlobalOptions().chosen_results_dir(), state_dir())
+        places = Places(GlobalOptions().choose_results_dir(), state_dir())
         entries = list_experiments(places, include_unfinished=True)
     except (LLEnergyMeasureError, OSError):
         entries = []

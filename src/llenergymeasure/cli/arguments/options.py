@@ -30,7 +30,7 @@ class GlobalOptions:
     yes: bool = False
     results_dir: str | None = None
 
-    def chosen_results_dir(self, config: str | None = None) -> Path:
+    def choose_results_dir(self, config: str | None = None) -> Path:
         """The results folder: this option, the config's, the environment's, the user's."""
         from llenergymeasure.config.runtime_env import results_dir
         from llenergymeasure.config.user_config import load_user_config
@@ -101,14 +101,14 @@ def _show_log(verbose: int) -> None:
     import logging
 
     from llenergymeasure.logging import log_to_stderr
-    from llenergymeasure.security import printable, redacted
+    from llenergymeasure.security import printable, redact
 
     # A second -v, elsewhere on the line, replaces what the first one set up.
     logger = logging.getLogger("llenergymeasure")
     for handler in [h for h in logger.handlers if type(h) is logging.StreamHandler]:
         logger.removeHandler(handler)
     level = logging.DEBUG if verbose > 1 else logging.INFO
-    log_to_stderr(level, lambda text: printable(redacted(text), keep="\n\t"))
+    log_to_stderr(level, lambda text: printable(redact(text), keep="\n\t"))
 
 
 def _show_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:

@@ -9,7 +9,7 @@ import click
 
 from llenergymeasure.cli.arguments.options import GlobalOptions
 from llenergymeasure.cli.display.text.json_output import write_json
-from llenergymeasure.cli.display.text.lines import fitted
+from llenergymeasure.cli.display.text.lines import fit_line
 from llenergymeasure.cli.display.text.notices import color
 from llenergymeasure.orchestration.machine.checks import Check, CheckState, worst
 from llenergymeasure.security import printable
@@ -34,9 +34,9 @@ def show_checks(checks: Sequence[Check], options: GlobalOptions) -> None:
             continue
         word = click.style(f"{check.state:<8}", fg=_COLORS[check.state])
         hang = width + 11
-        detail = fitted(printable(check.detail), sys.stdout, lead=hang, hang=hang)
+        detail = fit_line(printable(check.detail), sys.stdout, lead=hang, hang=hang)
         click.echo(f"{word} {check.name:<{width}}  {detail}", color=color())
         if check.hint:
             indented = " " * hang + printable(check.hint)
-            click.echo(fitted(indented, sys.stdout, hang=hang), color=color())
+            click.echo(fit_line(indented, sys.stdout, hang=hang), color=color())
     click.echo(_VERDICTS[state])

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from rich.console import Console
 
 from llenergymeasure.cli.display.energy import energy_rows
-from llenergymeasure.cli.display.result import VERDICTS, told_lines, validity_rows
+from llenergymeasure.cli.display.result import VERDICTS, explain_validity, validity_rows
 from llenergymeasure.cli.display.text.console import prose_width
 from llenergymeasure.cli.display.text.lines import Row
 from llenergymeasure.cli.display.text.numbers import seconds
@@ -18,7 +18,7 @@ from llenergymeasure.orchestration.metering.command import MeasuredCommand
 def print_measured(to: Console, measured: MeasuredCommand) -> None:
     """Print time, joules with their origin, and the verdict."""
     style = VERDICTS[measured.validity.status][1]
-    for line in told_lines(_rows(measured), prose_width(to), style):
+    for line in explain_validity(_rows(measured), prose_width(to), style):
         to.print(line, soft_wrap=True)
 
 

@@ -83,7 +83,7 @@ class PlainView:
         if key == self._key and now - self._told < PLAIN_EVERY_S:
             return
         self._key, self._told = key, now
-        self.notice(f"[{seconds_passed(now - self._begin)}] {described(progress)}")
+        self.notice(f"[{seconds_passed(now - self._begin)}] {describe_progress(progress)}")
 
     def notice(self, message: str) -> None:
         """Print a line."""
@@ -118,7 +118,7 @@ class TerminalView:
         passed = seconds_passed(time.monotonic() - self._begin)
         self._bar.update(
             self._task,
-            description=f"{printable(described(progress))}  {passed}",
+            description=f"{printable(describe_progress(progress))}  {passed}",
             completed=progress.requests_done,
             total=float(progress.requests_total or 1),
         )
@@ -150,7 +150,7 @@ def _new_bar() -> Bar:
     return Bar(*columns, console=to, auto_refresh=False, transient=True)
 
 
-def described(progress: Progress) -> str:
+def describe_progress(progress: Progress) -> str:
     """A progress in words: phase, cycle, prompts, rate."""
     words = progress.phase
     if progress.cycle is not None and progress.planned_cycles > 1:

@@ -6,7 +6,7 @@ from typing import Any
 
 from llenergymeasure.cli.arguments.options import GlobalOptions
 from llenergymeasure.cli.display.text.json_output import write_json
-from llenergymeasure.cli.display.text.lines import wrapped
+from llenergymeasure.cli.display.text.lines import wrap_line
 from llenergymeasure.cli.display.text.notices import say
 from llenergymeasure.domain.reason_texts import REASON_TEXTS
 from llenergymeasure.domain.validity import ReasonCode, severity
@@ -56,7 +56,7 @@ def show_reason(code: ReasonCode, options: GlobalOptions) -> None:
         mark = "  - " if len(paragraphs) > 1 else "  "
         for paragraph in paragraphs:
             prose, *commands = paragraph.split("\n")
-            for line in wrapped(mark + prose, width, hang=len(mark)):
+            for line in wrap_line(mark + prose, width, hang=len(mark)):
                 to.print(line, soft_wrap=True)
             for command in commands:
                 to.print(f"{' ' * len(mark)}  {command}", soft_wrap=True)

@@ -14,7 +14,7 @@ from rich.text import Text
 from llenergymeasure.cli.display.before import warmup_words
 from llenergymeasure.cli.display.energy import energy_rows, origin
 from llenergymeasure.cli.display.text.console import prose_width
-from llenergymeasure.cli.display.text.lines import Row, wrapped
+from llenergymeasure.cli.display.text.lines import Row, wrap_line
 from llenergymeasure.cli.display.text.numbers import (
     MISSING,
     count,
@@ -46,7 +46,7 @@ def print_result(to: Console, result: AggregatedResult, file: Path, next_command
     """Print what was measured, the verdict, where it lies and what to type next."""
     rows = [*result_rows(result), ("Results", str(file)), ("Next", next_command)]
     style = VERDICTS[result.validity.status][1]
-    lines = list(told_lines(rows, prose_width(to) - _FRAME_WIDTH, style))
+    lines = list(explain_validity(rows, prose_width(to) - _FRAME_WIDTH, style))
     widest = max(cell_len(line.plain) for line in lines)
     name = printable(result.config_name)
     if to.is_terminal and widest + _FRAME_WIDTH <= to.width:
@@ -163,11 +163,11 @@ def validity_rows(validity: Validity) -> Iterator[Row]:
         yield "", "lem explain CODE says more"
 
 
-def told_lines(rows: Iterable[Row], width: int, verdict_style: str) -> Iterator[Text]:
+def explain_validity(rows: Iterable[Row], width: int, verdict_style: str) -> Iterator[Text]:
     """Rows as lines: labels in a column, values wrapped beside them."""
     for label, value in rows:
         styles = {"Verdict": f"bold {verdict_style}", "Energy": "bold"}
-        for index, part in enumerate(wrapped(printable(value), width - _LABEL_WIDTH)):
+        for index, part in enumerate(wrap_line(printable(value), width - _LABEL_WIDTH)):
             head = label if index == 0 else ""
             line = Text(f"{head:<{_LABEL_WIDTH}}", style="dim")
             yield line.append(part, style=f"not dim {styles.get(label, '')}".strip())

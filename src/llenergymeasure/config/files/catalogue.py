@@ -46,17 +46,17 @@ def find_configs(folder: Path) -> list[FoundConfig]:
     files = sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix in SUFFIXES and path.is_file() and not _hidden(path.relative_to(folder))
+        if path.suffix in SUFFIXES and path.is_file() and not _is_hidden(path.relative_to(folder))
     )
-    found = (_described(path) for path in files[:MAX_FILES])
+    found = (_describe(path) for path in files[:MAX_FILES])
     return [config for config in found if config is not None]
 
 
-def _hidden(path: Path) -> bool:
+def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def _described(path: Path) -> FoundConfig | None:
+def _describe(path: Path) -> FoundConfig | None:
     try:
         data = read_document(path).data
     except InvalidConfigError:
@@ -82,7 +82,7 @@ def new_config(name: str, model: str, preset: str | None) -> str:
     Raises:
         InvalidConfigError: There is no such preset.
     """
-    lines = [f"config_name: {_quoted(name)}", f"model_name: {_quoted(model)}", ""]
+    lines = [f"config_name: {_quote(name)}", f"model_name: {_quote(model)}", ""]
     if preset is not None:
         preset_document(preset, Place("command line"))
         lines += [f"preset: {preset}   # values below win over it; see: lem presets", ""]
@@ -90,7 +90,7 @@ def new_config(name: str, model: str, preset: str | None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     import json
 
     return json.dumps(text)

@@ -53,10 +53,10 @@ def expand(base: Path, vary: Sequence[str]) -> list[GridPoint]:
     for _, values in axes:
         total *= len(values)
     if total > MAX_POINTS:
-        raise _refused(f"{total} combinations are more than {MAX_POINTS}")
+        raise _refuse(f"{total} combinations are more than {MAX_POINTS}")
     keys = [key for key, _ in axes]
     if len(set(keys)) != len(keys):
-        raise _refused("one key is varied twice; give all of its values at once")
+        raise _refuse("one key is varied twice; give all of its values at once")
     return [
         _point(base, keys, combination) for combination in product(*(values for _, values in axes))
     ]
@@ -66,9 +66,9 @@ def _axis(text: str, backend: str) -> tuple[str, list[str]]:
     key, equals, listed = text.partition("=")
     values = [value.strip() for value in listed.split(",")]
     if not equals or not key or not all(values):
-        raise _refused(f"found {text!r}, must be key=value1,value2,...")
+        raise _refuse(f"found {text!r}, must be key=value1,value2,...")
     if len(set(values)) != len(values):
-        raise _refused(f"{text!r} lists a value twice")
+        raise _refuse(f"{text!r} lists a value twice")
     return SHORT_NAMES.get(key, key).format(backend=backend), values
 
 
@@ -83,7 +83,7 @@ def _point(base: Path, keys: Sequence[str], values: Sequence[str]) -> GridPoint:
     return GridPoint(name, sets, loaded, None)
 
 
-def _refused(message: str) -> InvalidConfigError:
+def _refuse(message: str) -> InvalidConfigError:
     return InvalidConfigError([Problem(Place("command line"), "--vary", message, "invalid_vary")])
 
 

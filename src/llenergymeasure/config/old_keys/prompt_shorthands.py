@@ -11,7 +11,7 @@ from llenergymeasure.config.problems.report import (
     KeyPath,
     Place,
     Problem,
-    dotted,
+    join_dotted,
 )
 from llenergymeasure.config.sources.yaml_file import Document
 
@@ -33,10 +33,10 @@ def canonical_prompts(document: Document) -> tuple[Document, list[ConfigWarning]
     for old, new in renames.items():
         section = document.data["prompts"]
         if new[1] in section:
-            raise _twice(document, old, dotted(new))
+            raise _twice(document, old, join_dotted(new))
         section = {new[1] if key == old[1] else key: value for key, value in section.items()}
-        document = _moved(document, {**document.data, "prompts": section}, {old: new})
-        warnings.append(_renamed(document, new, old))
+        document = _move_key(document, {**document.data, "prompts": section}, {old: new})
+        warnings.append(_rename_keys(document, new, old))
     return document, warnings
 
 
@@ -56,16 +56,16 @@ def _from_dataset(document: Document) -> tuple[Document, list[ConfigWarning]]:
     section |= {"dataset" if key == "name" else key: value for key, value in simple.items()}
     data = {key: value for key, value in document.data.items() if key != "dataset"}
     moves: dict[KeyPath, KeyPath] = {old: ("prompts",), ("dataset", "name"): ("prompts", "dataset")}
-    moved = _moved(document, {**data, "prompts": section}, moves)
+    moved = _move_key(document, {**data, "prompts": section}, moves)
     places = dict(moved.places)
     for key in ("type", "dataset"):
         if ("prompts",) in places:
             places.setdefault(("prompts", key), places[("prompts",)])
     moved = replace(moved, places=places)
-    return moved, [_renamed(moved, ("prompts",), old)]
+    return moved, [_rename_keys(moved, ("prompts",), old)]
 
 
-def _moved(document: Document, data: dict[str, Any], moves: dict[KeyPath, KeyPath]) -> Document:
+def _move_key(document: Document, data: dict[str, Any], moves: dict[KeyPath, KeyPath]) -> Document:
     def moved(path: KeyPath) -> KeyPath:
         for old in sorted(moves, key=len, reverse=True):
             if path[: len(old)] == old:
@@ -76,15 +76,15 @@ def _moved(document: Document, data: dict[str, Any], moves: dict[KeyPath, KeyPat
     return replace(document, data=data, places=places)
 
 
-def _renamed(document: Document, new: KeyPath, old: KeyPath) -> ConfigWarning:
+def _rename_keys(document: Document, new: KeyPath, old: KeyPath) -> ConfigWarning:
     place = document.places.get(new, Place(document.source))
-    words = f"now called {dotted(new)!r}"
+    words = f"now called {join_dotted(new)!r}"
     if old == ("dataset",):
         words += " with 'type: huggingface'"
-    return ConfigWarning(place, dotted(old), words, "renamed", "info")
+    return ConfigWarning(place, join_dotted(old), words, "renamed", "info")
 
 
 def _twice(document: Document, old: KeyPath, new: str) -> InvalidConfigError:
     place = document.places.get(old, Place(document.source))
     message = f"another way to write {new!r}, which is given too; remove one of them"
-    return InvalidConfigError([Problem(place, dotted(old), message, "renamed")])
+    return InvalidConfigError([Problem(place, join_dotted(old), message, "renamed")])

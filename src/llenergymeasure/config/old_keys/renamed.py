@@ -11,7 +11,7 @@ from llenergymeasure.config.problems.report import (
     KeyPath,
     Place,
     Problem,
-    dotted,
+    join_dotted,
 )
 from llenergymeasure.config.sources.yaml_file import Document
 
@@ -62,15 +62,19 @@ def canonical(document: Document) -> tuple[Document, list[ConfigWarning]]:
             continue
         place = places.get(old, Place(document.source))
         if _has(data, new):
-            message = f"the old name of {dotted(new)!r}, which is given too; remove one of them"
-            problems.append(Problem(place, dotted(old), message, "renamed"))
+            message = (
+                f"the old name of {join_dotted(new)!r}, which is given too; remove one of them"
+            )
+            problems.append(Problem(place, join_dotted(old), message, "renamed"))
             continue
-        data = _moved(data, old, new)
+        data = _move_key(data, old, new)
         places = {
             (*new, *p[len(old) :]) if p[: len(old)] == old else p: v for p, v in places.items()
         }
         warnings.append(
-            ConfigWarning(place, dotted(old), f"now called {dotted(new)!r}", "renamed", "info")
+            ConfigWarning(
+                place, join_dotted(old), f"now called {join_dotted(new)!r}", "renamed", "info"
+            )
         )
     if problems:
         raise InvalidConfigError(problems)
@@ -85,9 +89,9 @@ def _has(data: Any, path: KeyPath) -> bool:
     return True
 
 
-def _moved(data: dict[str, Any], old: KeyPath, new: KeyPath) -> dict[str, Any]:
+def _move_key(data: dict[str, Any], old: KeyPath, new: KeyPath) -> dict[str, Any]:
     """``data`` with a key renamed; both names stand in the same section, which is copied."""
     if len(old) > 1:
         section = str(old[0])
-        return {**data, section: _moved(data[section], old[1:], new[1:])}
+        return {**data, section: _move_key(data[section], old[1:], new[1:])}
     return {str(new[0]) if key == old[0] else key: value for key, value in data.items()}

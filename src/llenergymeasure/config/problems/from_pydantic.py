@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from llenergymeasure.config.problems.nearest import did_you_mean
 from llenergymeasure.config.problems.not_offered import why_not_offered
-from llenergymeasure.config.problems.report import KeyPath, Place, Problem, dotted
+from llenergymeasure.config.problems.report import KeyPath, Place, Problem, join_dotted
 
 _EXPECTED = {
     "int_type": "a whole number",
@@ -63,9 +63,9 @@ def _problem(
     kind = detail["type"]
     if kind == "extra_forbidden":
         key = str(path[-1])
-        if dotted(path) in other_sections:
-            message, code = other_sections[dotted(path)], "foreign_section"
-        elif (reason := why_not_offered(dotted(path))) is not None:
+        if join_dotted(path) in other_sections:
+            message, code = other_sections[join_dotted(path)], "foreign_section"
+        elif (reason := why_not_offered(join_dotted(path))) is not None:
             message, code = reason, "not_offered"
         else:
             valid = _keys_at(model, path[:-1])
@@ -79,14 +79,14 @@ def _problem(
         message, code = _value_message(detail), "invalid_value"
         if kind == "value_error":
             path = _named_key(message, path, places)
-    return Problem(_place(path, places, source), dotted(path), message, code)
+    return Problem(_place(path, places, source), join_dotted(path), message, code)
 
 
 def _value_message(detail: ErrorDetails) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "value_error":
         return str(context.get("error", detail["msg"]))
-    found = f"found {_shown(detail['input'])}"
+    found = f"found {_show_value(detail['input'])}"
     if kind == "literal_error":
         allowed = str(context.get("expected", ""))
         names = [part.strip(" '") for part in allowed.replace(" or ", ",").split(",")]
@@ -108,7 +108,7 @@ def _value_message(detail: ErrorDetails) -> str:
     return f"{found}: {message[:1].lower()}{message[1:]}"
 
 
-def _shown(value: Any) -> str:
+def _show_value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if value is None:

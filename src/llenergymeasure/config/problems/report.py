@@ -63,7 +63,7 @@ class InvalidConfigError(ConfigurationError):
         return [asdict(problem) for problem in self.problems]
 
 
-def dotted(path: KeyPath) -> str:
+def join_dotted(path: KeyPath) -> str:
     """``("a", 0, "b")`` as ``a[0].b``."""
     text = ""
     for part in path:

@@ -39,9 +39,9 @@ def _read_parent(path: Path, place: Place, chain: tuple[Path, ...]) -> list[Docu
     resolved = path.resolve()
     if resolved in chain:
         circle = " -> ".join(p.name for p in (*chain[chain.index(resolved) :], resolved))
-        raise _refused(place, f"files extend each other in a circle: {circle}", "extends_cycle")
+        raise _refuse(place, f"files extend each other in a circle: {circle}", "extends_cycle")
     if not resolved.is_file():
-        raise _refused(place, f"extends {path}, but there is no such file", "missing_file")
+        raise _refuse(place, f"extends {path}, but there is no such file", "missing_file")
     return _read(path, chain)
 
 
@@ -52,9 +52,9 @@ def _parent_names(value: object, document: Document) -> list[str]:
     paths = [name for name in names if isinstance(name, str) and name]
     if len(paths) != len(names):
         place = document.places.get((EXTENDS_KEY,), Place(document.source))
-        raise _refused(place, "must be a path or a list of paths", "invalid_value")
+        raise _refuse(place, "must be a path or a list of paths", "invalid_value")
     return paths
 
 
-def _refused(place: Place, message: str, code: str) -> InvalidConfigError:
+def _refuse(place: Place, message: str, code: str) -> InvalidConfigError:
     return InvalidConfigError([Problem(place, EXTENDS_KEY, message, code)])

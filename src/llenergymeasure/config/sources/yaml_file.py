@@ -24,7 +24,7 @@ from llenergymeasure.config.problems.report import (
     KeyPath,
     Place,
     Problem,
-    dotted,
+    join_dotted,
 )
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -63,19 +63,19 @@ def parse_document(text: str, source: str) -> Document:
     try:
         root = parser.compose(io.StringIO(text))
     except _TooLargeError as error:
-        raise _refused(source, error.line, _TOO_LARGE, "too_large") from error
+        raise _refuse(source, error.line, _TOO_LARGE, "too_large") from error
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = None if mark is None else mark.line + 1
         detail = " ".join(part for part in (error.context, error.problem) if part)
-        raise _refused(source, line, f"not valid YAML: {detail}", "invalid_yaml") from error
+        raise _refuse(source, line, f"not valid YAML: {detail}", "invalid_yaml") from error
     except (YAMLError, ValueError, RecursionError) as error:
         detail = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise _refused(source, None, f"not valid YAML: {detail}", "invalid_yaml") from error
+        raise _refuse(source, None, f"not valid YAML: {detail}", "invalid_yaml") from error
     if root is None:
-        raise _refused(source, None, "the file is empty", "empty_file")
+        raise _refuse(source, None, "the file is empty", "empty_file")
     if not isinstance(root, MappingNode):
-        raise _refused(
+        raise _refuse(
             source, 1, "a config is a mapping of keys to values, this is not one", "not_a_mapping"
         )
     builder = _Builder(source, parser)
@@ -87,25 +87,25 @@ def _read_text(path: Path) -> str:
     source = str(path)
     try:
         if path.is_dir():
-            raise _refused(source, None, "this is a folder, not a config file", "not_a_file")
+            raise _refuse(source, None, "this is a folder, not a config file", "not_a_file")
         with path.open("rb") as file:
             raw = file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError as error:
         near = did_you_mean(path.name, _configs_beside(path))
         message = f"there is no such file{near}"
-        raise _refused(source, None, message, "missing_file") from error
+        raise _refuse(source, None, message, "missing_file") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise _refused(source, None, f"cannot be read: {reason}", "unreadable_file") from error
+        raise _refuse(source, None, f"cannot be read: {reason}", "unreadable_file") from error
     if len(raw) > MAX_FILE_BYTES:
-        raise _refused(source, None, "larger than 1 MiB: not a config file", "file_too_large")
+        raise _refuse(source, None, "larger than 1 MiB: not a config file", "file_too_large")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         message = f"not a text file: byte {error.start} is not UTF-8"
-        raise _refused(source, None, message, "not_text") from error
+        raise _refuse(source, None, message, "not_text") from error
     if "\x00" in text:
-        raise _refused(source, None, "not a text file: it holds NUL bytes", "not_text")
+        raise _refuse(source, None, "not a text file: it holds NUL bytes", "not_text")
     return text
 
 
@@ -117,7 +117,7 @@ def _configs_beside(path: Path) -> list[str]:
         return []
 
 
-def _refused(source: str, line: int | None, message: str, code: str) -> InvalidConfigError:
+def _refuse(source: str, line: int | None, message: str, code: str) -> InvalidConfigError:
     return InvalidConfigError([Problem(Place(source, line), "", message, code)])
 
 
@@ -167,7 +167,7 @@ class _Builder:
             key = self._key(key_node, path)
             if key in own:
                 first = own[key]
-                raise self._refused(
+                raise self._refuse(
                     line, (*path, key), f"given twice, first in line {first}", "duplicate_key"
                 )
             own[key] = line
@@ -181,7 +181,7 @@ class _Builder:
         for part in reversed(nodes):
             if not isinstance(part, MappingNode):
                 line = part.start_mark.line + 1
-                raise self._refused(line, path, "'<<' needs a mapping", "invalid_yaml")
+                raise self._refuse(line, path, "'<<' needs a mapping", "invalid_yaml")
             result.update(self.mapping(part, path))
         return result
 
@@ -190,7 +190,7 @@ class _Builder:
             return str(node.value)
         line = node.start_mark.line + 1
         found = node.value if isinstance(node, ScalarNode) else "a list or mapping"
-        raise self._refused(line, path, f"keys are text, found {found!r}", "invalid_key")
+        raise self._refuse(line, path, f"keys are text, found {found!r}", "invalid_key")
 
     def _value(self, node: Node, path: KeyPath) -> Any:
         if isinstance(node, MappingNode):
@@ -212,7 +212,7 @@ class _Builder:
         except (ValueError, OverflowError, KeyError, IndexError) as error:
             line = node.start_mark.line + 1
             message = f"{node.value!r} is not a valid {kind}"
-            raise self._refused(line, path, message, "invalid_yaml") from error
+            raise self._refuse(line, path, message, "invalid_yaml") from error
         # Dates stay text: no field is a date, and a quoted and an unquoted one should be equal.
         return str(node.value)
 
@@ -220,10 +220,12 @@ class _Builder:
         line = node.start_mark.line + 1
         allowed = ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")
         if str(node.tag).removeprefix(_PREFIX) not in allowed:
-            raise self._refused(line, path, f"the tag {node.tag!r} is not allowed", "yaml_tag")
+            raise self._refuse(line, path, f"the tag {node.tag!r} is not allowed", "yaml_tag")
         self._visited += 1
         if self._visited > MAX_NODES or len(path) > MAX_DEPTH:
-            raise self._refused(line, (), _TOO_LARGE, "too_large")
+            raise self._refuse(line, (), _TOO_LARGE, "too_large")
 
-    def _refused(self, line: int, path: KeyPath, message: str, code: str) -> InvalidConfigError:
-        return InvalidConfigError([Problem(Place(self.source, line), dotted(path), message, code)])
+    def _refuse(self, line: int, path: KeyPath, message: str, code: str) -> InvalidConfigError:
+        return InvalidConfigError(
+            [Problem(Place(self.source, line), join_dotted(path), message, code)]
+        )

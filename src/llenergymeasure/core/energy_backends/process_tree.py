@@ -55,7 +55,7 @@ class ProcessTree:
             try:
                 process, ours = self._verdict(pid)
             except (psutil.NoSuchProcess, OverflowError, ValueError):
-                if _hidden(pid):
+                if _find_hidden(pid):
                     found[pid] = ""
                 continue
             if not ours:
@@ -67,14 +67,14 @@ class ProcessTree:
         # An id may be used again; psutil notices by the start time.
         if known is None or not known[0].is_running():
             process = psutil.Process(pid)
-            ours = pid == self._above or self._descends(process) or self._led_by_ours(pid)
+            ours = pid == self._above or self._descends(process) or self._is_led_by_ours(pid)
             known = self._verdicts[pid] = (process, ours)
         return known
 
     def _descends(self, process: psutil.Process) -> bool:
         return self._root in (one.pid for one in _line(process))
 
-    def _led_by_ours(self, pid: int) -> bool:
+    def _is_led_by_ours(self, pid: int) -> bool:
         try:
             leader = os.getpgid(pid)
             return leader != pid and self._descends(psutil.Process(leader))
@@ -112,7 +112,7 @@ def _name(process: psutil.Process) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in name[:_LONGEST_NAME])
 
 
-def _hidden(pid: int) -> bool:
+def _find_hidden(pid: int) -> bool:
     """It is there, but /proc does not show other users' processes."""
     try:
         os.kill(pid, 0)

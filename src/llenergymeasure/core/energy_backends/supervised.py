@@ -64,7 +64,7 @@ def give_up(energy: EnergyBackend) -> None:
     _STUCK.add(energy)
 
 
-def started(energy: EnergyBackend, name: str) -> EnergyBackend:
+def start_supervised(energy: EnergyBackend, name: str) -> EnergyBackend:
     """Open a window; gives the source that has it open, the null one where this one hangs.
 
     Raises:
@@ -81,7 +81,7 @@ def started(energy: EnergyBackend, name: str) -> EnergyBackend:
     return null
 
 
-def stopped(energy: EnergyBackend, name: str) -> EnergyReading:
+def stop_supervised(energy: EnergyBackend, name: str) -> EnergyReading:
     """The reading of a window's end; without a number where the source raises or hangs.
 
     That is against its contract, and must not cost the work that was measured.
@@ -108,7 +108,7 @@ def samples_of(energy: EnergyBackend) -> tuple[SampleSeries, ...]:
         return ()
 
 
-def closed(energy: EnergyBackend, name: str) -> None:
+def close_supervised(energy: EnergyBackend, name: str) -> None:
     """Release a source, whatever it raises: what was measured is there already."""
     if energy in _STUCK:
         return

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from llenergymeasure.config.run_models import BaselineConfig
 from llenergymeasure.core.energy_backends.base import EnergyBackend
-from llenergymeasure.core.energy_backends.supervised import started, stopped
+from llenergymeasure.core.energy_backends.supervised import start_supervised, stop_supervised
 from llenergymeasure.core.idle.cache import BaselineCache, IdleSubject, StoredIdle
 from llenergymeasure.core.idle.power import (
     disturbances,
@@ -97,7 +97,7 @@ class IdleMeter:
             model: What is loaded, at the level ``loaded``.
             on_fresh: Called before time is spent on new ones.
         """
-        stored = self._stored(model)
+        stored = self._look_up_stored(model)
         if stored is not None:
             return stored
         on_fresh()
@@ -109,16 +109,16 @@ class IdleMeter:
         return self._probed
 
     def _window(self, seconds: float) -> EnergyReading:
-        energy = started(self._energy, _SOURCE)
+        energy = start_supervised(self._energy, _SOURCE)
         self._sleep(seconds)
-        return stopped(energy, _SOURCE)
+        return stop_supervised(energy, _SOURCE)
 
     def _domains(self) -> list[DomainReading]:
         """The domains that count and are here, as the probe saw them."""
         there = (d for d in self._probe().domains if d.expected or d.joules is not None)
         return [domain for domain in there if domain.counted]
 
-    def _stored(self, model: str | None) -> tuple[DomainBaseline, ...] | None:
+    def _look_up_stored(self, model: str | None) -> tuple[DomainBaseline, ...] | None:
         """What the cache has of all domains, if a short look agrees with it."""
         probe, ttl_s = self._probe(), self._options.cache_ttl_s
         stored: dict[str, StoredIdle] = {}
@@ -129,11 +129,11 @@ class IdleMeter:
                     return None
                 stored[domain.name] = found
         look = self._window(max(LOOK_S, LOOK_SHARE * self._options.duration_s))
-        baselines = [self._looked_at(d, stored.get(d.name), look) for d in self._domains()]
+        baselines = [self._look(d, stored.get(d.name), look) for d in self._domains()]
         whole = tuple(baseline for baseline in baselines if baseline is not None)
         return whole if len(whole) == len(baselines) else None
 
-    def _looked_at(
+    def _look(
         self, domain: DomainReading, stored: StoredIdle | None, look: EnergyReading
     ) -> DomainBaseline | None:
         """The stored idle power; None if it is no longer true."""

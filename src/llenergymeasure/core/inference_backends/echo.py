@@ -107,7 +107,7 @@ class EchoBackend:
         limit = request.max_output_tokens
         lengths = self._script.output_tokens
         wanted = limit if lengths is None else lengths[request.request_id % len(lengths)]
-        words = _kept_words(request) or ["nothing"]
+        words = _keep_words(request) or ["nothing"]
         length = min(limit, max(wanted, request.min_output_tokens))
         ids = [_token_id(words[position % len(words)]) for position in range(length)]
         return tuple([*ids, EOS_ID] if length < limit else ids)
@@ -120,7 +120,7 @@ class EchoBackend:
         return_ns: int,
         times: list[int],
     ) -> RequestTrace:
-        kept = len(_kept_words(request))
+        kept = len(_keep_words(request))
         failed = request.request_id in self._script.fail_requests
         timed = self._script.streaming and not failed
         return RequestTrace(
@@ -151,7 +151,7 @@ class EchoBackend:
             raise BackendError("the echo backend is used before load() or after close()")
 
 
-def _kept_words(request: InferenceRequest) -> list[str]:
+def _keep_words(request: InferenceRequest) -> list[str]:
     return request.prompt.split()[: request.max_input_tokens]
 
 

@@ -51,7 +51,7 @@ def splits_of(folder: Path, subset: str | None, where: str) -> Splits | None:
                 f"{where} has no subsets, so there is no {subset!r}", hint="remove prompts.subset"
             )
         return None
-    config = _chosen(configs, subset, where)
+    config = _choose_config(configs, subset, where)
     splits = _splits(config)
     for pattern in [pattern for patterns in splits.values() for pattern in patterns]:
         path = PurePosixPath(pattern)
@@ -82,7 +82,9 @@ def _has_files(config: dict[str, Any]) -> bool:
     return bool(config.get("data_files") or config.get("data_dir"))
 
 
-def _chosen(configs: dict[str, dict[str, Any]], subset: str | None, where: str) -> dict[str, Any]:
+def _choose_config(
+    configs: dict[str, dict[str, Any]], subset: str | None, where: str
+) -> dict[str, Any]:
     names = ", ".join(configs)
     if subset is not None and subset not in configs:
         raise PromptSourceError(
@@ -141,20 +143,20 @@ def _rows(path: Path, splits: Splits | None, split: str, where: str) -> Any:
     import datasets
 
     if path.is_file():
-        return _picked(_load({"train": [path]}, where), split, where)
+        return _pick_split(_load({"train": [path]}, where), split, where)
     if (path / "state.json").is_file():
-        return _picked({"train": datasets.load_from_disk(str(path))}, split, where)
+        return _pick_split({"train": datasets.load_from_disk(str(path))}, split, where)
     if (path / "dataset_dict.json").is_file():
-        return _picked(datasets.load_from_disk(str(path)), split, where)
+        return _pick_split(datasets.load_from_disk(str(path)), split, where)
     if splits is not None:
         found = {name: _matching(path, patterns) for name, patterns in splits.items()}
-        wanted = _picked(found, split, where)
+        wanted = _pick_split(found, split, where)
         if not wanted:
             raise _no_table(where)
         return _load({split: wanted}, where)[split]
     if not _matching(path, [f"**/{pattern}" for pattern in TABLE_PATTERNS]):
         raise _no_table(where)
-    return _picked(datasets.load_dataset(str(path)), split, where)
+    return _pick_split(datasets.load_dataset(str(path)), split, where)
 
 
 def _load(files: dict[str, list[Path]], where: str) -> Any:
@@ -184,7 +186,7 @@ def _matching(folder: Path, patterns: Sequence[str]) -> list[Path]:
     return sorted(tables)
 
 
-def _picked(splits: Any, split: str, where: str) -> Any:
+def _pick_split(splits: Any, split: str, where: str) -> Any:
     if split not in splits:
         raise PromptSourceError(
             f"{where} has no split {split!r}{did_you_mean(split, splits)}",

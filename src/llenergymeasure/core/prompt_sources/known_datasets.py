@@ -48,6 +48,6 @@ KNOWN_DATASETS: Final[dict[str, KnownDataset]] = {
 }
 
 
-def known_dataset(name: str) -> KnownDataset | None:
+def find_known_dataset(name: str) -> KnownDataset | None:
     """The dataset of a short name (``-`` and ``_`` are the same); None for any other name."""
     return KNOWN_DATASETS.get(name.replace("_", "-"))

@@ -17,7 +17,7 @@ from llenergymeasure.config.registry import (
     BrokenEntry,
     Registered,
     inference_backend,
-    registered,
+    list_registered,
 )
 from llenergymeasure.config.runtime_env import Rank
 from llenergymeasure.constants import ENERGY_BACKENDS_GROUP, INFERENCE_BACKENDS_GROUP
@@ -76,7 +76,7 @@ def list_backends() -> list[BackendEntry]:
     return [
         _entry(kind, name, entry)
         for kind, group in _GROUPS.items()
-        for name, entry in registered(group).items()
+        for name, entry in list_registered(group).items()
     ]
 
 
@@ -92,11 +92,11 @@ def check_backend(name: str, config: ExperimentConfig | None = None) -> list[Bac
         UnknownBackendError: No backend has that name.
         ConfigurationError: The backend cannot do without options, and none were given.
     """
-    kinds = [kind for kind, group in _GROUPS.items() if name in registered(group)]
+    kinds = [kind for kind, group in _GROUPS.items() if name in list_registered(group)]
     if name == AUTO or len(names_of(name)) > 1:
         kinds = ["energy"]
     if not kinds:
-        known = sorted({known for group in _GROUPS.values() for known in registered(group)})
+        known = sorted({known for group in _GROUPS.values() for known in list_registered(group)})
         raise UnknownBackendError(
             f"there is no backend {name!r}{did_you_mean(name, known)}",
             hint=f"known: {', '.join(known)}",

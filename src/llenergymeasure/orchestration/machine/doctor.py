@@ -62,12 +62,12 @@ def _module(name: str, probe: Probe, backends: list[BackendEntry]) -> Check:
     users = [entry for entry in backends if name in entry.engine]
     if users and all(entry.optional for entry in users):
         return Check(name, CheckState.OK, f"optional, does not work here: {probe.error}")
-    needed = name == _HUB or any(_wanted(entry) for entry in users)
+    needed = name == _HUB or any(_is_wanted(entry) for entry in users)
     hint = next((entry.hint for entry in users if entry.hint), None)
     return Check(name, CheckState.FAILED if needed else CheckState.WARNING, probe.error, hint)
 
 
-def _wanted(entry: BackendEntry) -> bool:
+def _is_wanted(entry: BackendEntry) -> bool:
     """Whether a run without a choice of its own would use it."""
     return entry.name == DEFAULT_BACKEND if entry.kind == "inference" else entry.automatic
 
@@ -81,7 +81,7 @@ def _backends(backends: list[BackendEntry]) -> Iterator[Check]:
         if entry.state == "missing" and entry.optional:
             yield Check(f"backend {entry.name}", CheckState.OK, f"optional, {entry.reason}")
         elif entry.state != "available":
-            state = CheckState.FAILED if _wanted(entry) else CheckState.WARNING
+            state = CheckState.FAILED if _is_wanted(entry) else CheckState.WARNING
             detail = f"{entry.state}: {entry.reason}"
             yield Check(f"backend {entry.name}", state, detail, entry.hint)
 

@@ -13,7 +13,7 @@ from llenergymeasure.domain.validity import ValidityStatus, judge
 from llenergymeasure.exceptions import LLEnergyMeasureError
 from llenergymeasure.orchestration.factory import create_energy_backend, energy_label
 from llenergymeasure.orchestration.machine.checks import Check, CheckState
-from llenergymeasure.orchestration.machine.energy_probe import PROBE_TIMEOUT_S, probed
+from llenergymeasure.orchestration.machine.energy_probe import PROBE_TIMEOUT_S, probe_source
 
 _NAME = "energy source"
 
@@ -28,13 +28,15 @@ def try_energy_source(timeout_s: float = PROBE_TIMEOUT_S) -> list[Check]:
         hint = "lem backends lists them"
         return [Check(_NAME, CheckState.FAILED, "none is installed: joules would be null", hint)]
     try:
-        reading = probed(lambda: create_energy_backend(config, Rank(0, 1, 0)), name, timeout_s)
+        reading = probe_source(
+            lambda: create_energy_backend(config, Rank(0, 1, 0)), name, timeout_s
+        )
     except LLEnergyMeasureError as error:
         return [Check(_NAME, CheckState.FAILED, f"{name}: {error.message}", error.hint)]
-    return [judged(reading), *(_domain(domain) for domain in reading.domains)]
+    return [judge_source(reading), *(_domain(domain) for domain in reading.domains)]
 
 
-def judged(reading: EnergyReading) -> Check:
+def judge_source(reading: EnergyReading) -> Check:
     """What a reading says about its source as a whole."""
     counted = [domain for domain in reading.domains if domain.counted]
     numbers = [domain for domain in counted if domain.joules is not None]

@@ -62,13 +62,13 @@ def probe_module(name: str, timeout_s: float = PROBE_TIMEOUT_S) -> Probe:
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines()
         return Probe(error=lines[-1] if lines else f"importing it ended with {done.returncode}")
-    said = _said(done.stdout)
+    said = _parse_answer(done.stdout)
     if said is None:
         return Probe(error="importing it ended the process before it could be asked")
     return Probe(said["version"], tuple(said.get("devices", ())), said.get("cache"))
 
 
-def _said(output: str) -> dict[str, Any] | None:
+def _parse_answer(output: str) -> dict[str, Any] | None:
     """What our code printed; engines print before it, and some when they end."""
     for line in reversed(output.splitlines()):
         if line.startswith(_MARK):

@@ -15,7 +15,7 @@ PROBE_TIMEOUT_S = 60.0
 PROBE_WINDOW_S = 0.2
 
 
-def probed(
+def probe_source(
     make: Callable[[], EnergyBackend], name: str, timeout_s: float = PROBE_TIMEOUT_S
 ) -> EnergyReading:
     """The reading of one short window of a source that ``make`` makes; it is closed again.

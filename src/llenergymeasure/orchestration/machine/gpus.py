@@ -11,7 +11,7 @@ from llenergymeasure.domain.hardware import GpuDetails, GpuInventory
 from llenergymeasure.domain.resolution import Resolution, resolution_of
 from llenergymeasure.exceptions import LLEnergyMeasureError
 from llenergymeasure.orchestration.factory import create_energy_source
-from llenergymeasure.orchestration.machine.energy_probe import probed
+from llenergymeasure.orchestration.machine.energy_probe import probe_source
 
 SOURCE = "nvml"
 
@@ -52,24 +52,24 @@ class GpuReport:
 def look_at_gpus() -> GpuReport:
     """Look at every GPU, also at one that CUDA may not use, and measure each for a moment."""
     inventory = gpu_inventory()
-    reading, problem = _measured(inventory)
+    reading, problem = _measure(inventory)
     visible = visible_indices(inventory)
     return GpuReport(
         driver=inventory.driver,
         cuda=inventory.cuda,
         gpus=tuple(
-            _told(gpu, None if visible is None else gpu.index in visible, reading)
+            _describe_gpu(gpu, None if visible is None else gpu.index in visible, reading)
             for gpu in inventory.gpus
         ),
         problem=problem,
     )
 
 
-def _measured(inventory: GpuInventory) -> tuple[EnergyReading | None, str | None]:
+def _measure(inventory: GpuInventory) -> tuple[EnergyReading | None, str | None]:
     names = [gpu.uuid or str(gpu.index) for gpu in inventory.gpus]
     options = {"devices": names} if names else {}
     try:
-        reading = probed(lambda: create_energy_source(SOURCE, options)[1], SOURCE)
+        reading = probe_source(lambda: create_energy_source(SOURCE, options)[1], SOURCE)
     except LLEnergyMeasureError as error:
         return None, error.message
     # Without a list of GPUs the source tells a driver that is broken from one that is not there.
@@ -77,7 +77,9 @@ def _measured(inventory: GpuInventory) -> tuple[EnergyReading | None, str | None
     return reading, next(iter(absent), None)
 
 
-def _told(gpu: GpuDetails, visible: bool | None, reading: EnergyReading | None) -> MeasurableGpu:
+def _describe_gpu(
+    gpu: GpuDetails, visible: bool | None, reading: EnergyReading | None
+) -> MeasurableGpu:
     if reading is None:
         return MeasurableGpu(gpu, visible)
     name = f"gpu:{gpu.index}"

@@ -72,7 +72,7 @@ class IdleBaseline:
         elif not any(spec.measures for spec in energy_specs(self._config.energy.backend)):
             self._settle(())
         elif self._level is not BaselineLevel.LOADED:
-            self._settle(self._taken_before_load())
+            self._settle(self._take_before_load())
         elif self._options.required and not self._ready_meter().measurable():
             self._settle(self._ready_meter().without_measuring())
 
@@ -84,11 +84,11 @@ class IdleBaseline:
         """
         if self._found is None:
             meter = self._ready_meter()
-            self._settle(self._taken(meter, _identity(model)))
+            self._settle(self._take(meter, _identity(model)))
         assert self._found is not None, "settled above"
         return self._found
 
-    def _taken_before_load(self) -> tuple[DomainBaseline, ...]:
+    def _take_before_load(self) -> tuple[DomainBaseline, ...]:
         meter = self._ready_meter()
         if self._level is BaselineLevel.CONTEXT and meter.measurable():
             if not isinstance(self._backend, DevicePreparing):
@@ -98,9 +98,9 @@ class IdleBaseline:
                 )
             self._events.phase("preparing the device")
             self._backend.prepare_device()
-        return self._taken(meter, None)
+        return self._take(meter, None)
 
-    def _taken(self, meter: IdleMeter, model: str | None) -> tuple[DomainBaseline, ...]:
+    def _take(self, meter: IdleMeter, model: str | None) -> tuple[DomainBaseline, ...]:
         if not meter.measurable():
             return meter.without_measuring()
         # What else gets ready in the meantime must not be in an idle power.

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from llenergymeasure.core.energy_backends.base import EnergyBackend
 from llenergymeasure.core.energy_backends.none import UnavailableEnergyBackend
-from llenergymeasure.core.energy_backends.supervised import closed
+from llenergymeasure.core.energy_backends.supervised import close_supervised
 from llenergymeasure.exceptions import EnergyDevicesError, LLEnergyMeasureError
 
 logger = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class EnergyPriming:
             self._close_source()
 
     def _close_source(self) -> None:
-        closed(self._energy, self._name)
+        close_supervised(self._energy, self._name)
 
 
 def _words(error: Exception) -> str:

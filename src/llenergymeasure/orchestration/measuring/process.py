@@ -12,7 +12,7 @@ from llenergymeasure.core.energy_backends.base import EnergyBackend
 from llenergymeasure.core.environment import collect_environment
 from llenergymeasure.core.inference_backends.protocols import InferenceBackend
 from llenergymeasure.core.machine.load import LoadMeter
-from llenergymeasure.core.prompts import load_prompts, pinned
+from llenergymeasure.core.prompts import load_prompts, pin_source
 from llenergymeasure.core.window import measure_window
 from llenergymeasure.domain.experiment import PromptsInfo
 from llenergymeasure.domain.prompt import Prompt
@@ -116,7 +116,7 @@ def _same_prompts(context: ExperimentContext) -> tuple[list[Prompt], PromptsInfo
     """The prompts, which must still be those that the experiment was created with."""
     config = context.experiment_config
     # Resolved when the experiment was created; a resume may start from another folder.
-    asked = pinned(config.prompts, context.prompts)
+    asked = pin_source(config.prompts, context.prompts)
     texts, info = load_prompts(asked, config.num_prompts, base_dir=None)
     if info.used_sha256 != context.prompts.used_sha256:
         raise ConfigurationError(

@@ -28,8 +28,8 @@ def process_reasons(
     found = (
         _below_minimum(window, min_duration_s),
         _short_window(reading, window),
-        _replayed(reading),
-        _truncated(traces),
+        _report_replayed(reading),
+        _report_truncated(traces),
     )
     told = (reason for reason in found if reason is not None)
     return (*_findings(reading), *told, *warmup_reasons(warmup))
@@ -88,7 +88,7 @@ def _short_window(reading: EnergyReading, window: MeasurementWindow) -> Reason |
     )
 
 
-def _replayed(reading: EnergyReading) -> Reason | None:
+def _report_replayed(reading: EnergyReading) -> Reason | None:
     if not reading.replayed:
         return None
     return Reason(
@@ -97,7 +97,7 @@ def _replayed(reading: EnergyReading) -> Reason | None:
     )
 
 
-def _truncated(traces: Sequence[RequestTrace]) -> Reason | None:
+def _report_truncated(traces: Sequence[RequestTrace]) -> Reason | None:
     cut = [trace.truncated_prompt_tokens for trace in traces if trace.truncated_prompt_tokens]
     if not cut:
         return None

@@ -16,7 +16,7 @@ from llenergymeasure.config.models import ExperimentConfig
 from llenergymeasure.config.run_models import WarmupConfig
 from llenergymeasure.core.energy_backends.base import EnergyBackend, TemperatureSource
 from llenergymeasure.core.inference_backends.protocols import InferenceBackend
-from llenergymeasure.domain.convergence import converged, temperatures_steady, variation
+from llenergymeasure.domain.convergence import has_converged, temperatures_steady, variation
 from llenergymeasure.domain.experiment import WarmupInfo, WarmupMode
 from llenergymeasure.domain.prompt import Prompt, SyntheticPrompt
 from llenergymeasure.domain.trace import InferenceRequest, RequestTrace
@@ -120,7 +120,7 @@ class _Warming:
         self._look_at_temperatures()
         while candidates:
             took_ms = self._iterate(candidates, batch_size)
-            warm = converged(
+            warm = has_converged(
                 self._times_ms, window=window, least=settings.least, threshold=settings.cv_threshold
             )
             ever = ever or warm

@@ -135,7 +135,7 @@ def _signals_held() -> Iterator[set[signal.Signals]]:
 
 
 def _run(command: Sequence[str], mask: set[signal.Signals]) -> int:
-    own_group = not (_reads_a_terminal() or _in_the_foreground())
+    own_group = not (_reads_a_terminal() or _is_in_foreground())
     group: dict[str, Any] = {"setpgroup": 0} if own_group else {}
     try:
         pid = os.posix_spawnp(
@@ -162,7 +162,7 @@ def _reads_a_terminal() -> bool:
         return False
 
 
-def _in_the_foreground() -> bool:
+def _is_in_foreground() -> bool:
     """Whether our group is the terminal's, whatever stdin is: ``echo x | lem measure -- less``.
 
     Any other group is stopped when it reads from the terminal, and is not by Ctrl-Z.

@@ -14,7 +14,11 @@ from typing import Any
 
 from llenergymeasure.config.energy_choice import AUTO
 from llenergymeasure.core.energy_backends.base import EnergyBackend
-from llenergymeasure.core.energy_backends.supervised import samples_of, started, stopped
+from llenergymeasure.core.energy_backends.supervised import (
+    samples_of,
+    start_supervised,
+    stop_supervised,
+)
 from llenergymeasure.domain.energy import EnergyReading
 from llenergymeasure.domain.metrics import EnergyMetrics
 from llenergymeasure.domain.samples import SampleSeries
@@ -62,7 +66,7 @@ class EnergyMeter:
         self._running = False
         self._priming: EnergyPriming | None = None
         self._source: EnergyBackend | None = None
-        self._primed()
+        self._ensure_primed()
         self._reading: EnergyReading | None = None
 
     def start(self) -> None:
@@ -76,8 +80,8 @@ class EnergyMeter:
             raise EnergyBackendError(
                 "this EnergyMeter is running already", hint="use a second EnergyMeter to nest"
             )
-        priming = self._priming or self._primed()
-        self._source = started(priming.ready(), self._name)
+        priming = self._priming or self._ensure_primed()
+        self._source = start_supervised(priming.ready(), self._name)
         self._running = True
 
     def stop(self) -> EnergyReading:
@@ -90,7 +94,7 @@ class EnergyMeter:
             raise EnergyBackendError("this EnergyMeter is not running", hint="call start() first")
         self._running = False
         assert self._source is not None, "only a started meter is running"
-        self._reading = stopped(self._source, self._name)
+        self._reading = stop_supervised(self._source, self._name)
         return self._reading
 
     def close(self) -> None:
@@ -131,7 +135,7 @@ class EnergyMeter:
         """What speaks against the last window."""
         return [*window_reasons(self.reading), *reading_reasons(self.energy, self.reading)]
 
-    def _primed(self) -> EnergyPriming:
+    def _ensure_primed(self) -> EnergyPriming:
         self._name, source = self._new_source()
         self._priming = EnergyPriming(source, self._name)
         return self._priming

@@ -88,10 +88,10 @@ def make_entry(
     except LLEnergyMeasureError as error:
         return _unreadable(experiment_id, error, default_results_dir)
     if state is None:
-        return _aggregated(experiment_id, None, default_results_dir)
+        return _load_aggregate(experiment_id, None, default_results_dir)
     results_dir = Path(state.results_dir)
     if state.status is ExperimentStatus.AGGREGATED:
-        return _aggregated(experiment_id, state, results_dir)
+        return _load_aggregate(experiment_id, state, results_dir)
     return ExperimentEntry(
         experiment_id=experiment_id,
         config_name=state.config_name,
@@ -125,7 +125,7 @@ def _unreadable(experiment_id: str, error: Exception, results_dir: Path) -> Expe
     )
 
 
-def _aggregated(
+def _load_aggregate(
     experiment_id: str, state: ExperimentState | None, results_dir: Path
 ) -> ExperimentEntry:
     try:

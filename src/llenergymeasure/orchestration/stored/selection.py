@@ -45,7 +45,9 @@ class Selection:
     limit: int | None = None
 
 
-def selected(entries: Sequence[ExperimentEntry], selection: Selection) -> list[ExperimentEntry]:
+def select_experiments(
+    entries: Sequence[ExperimentEntry], selection: Selection
+) -> list[ExperimentEntry]:
     """The entries that fit, sorted; those without a value to sort by come last."""
     fitting = [entry for entry in entries if _fits(entry, selection)]
     keyed = [(key, entry) for entry in fitting if (key := _key(entry, selection.sort)) is not None]

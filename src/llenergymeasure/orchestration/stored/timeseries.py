@@ -9,12 +9,12 @@ from llenergymeasure.domain.experiment import RawProcessResult
 from llenergymeasure.exceptions import ConfigurationError
 from llenergymeasure.orchestration.stored.entry import ExperimentEntry
 from llenergymeasure.results.plots.chart import chart
-from llenergymeasure.results.plots.render import rendered
+from llenergymeasure.results.plots.render import render_chart
 from llenergymeasure.results.plots.tracks import (
     Track,
     TrackSummary,
     as_csv,
-    in_flight,
+    count_in_flight,
     origin_of,
     summary,
 )
@@ -36,7 +36,7 @@ class Choice:
     requests: bool = False
 
 
-def chosen_tracks(entry: ExperimentEntry, choice: Choice) -> list[Track]:
+def choose_tracks(entry: ExperimentEntry, choice: Choice) -> list[Track]:
     """The series of an experiment that fit a choice, by cycle and process.
 
     Raises:
@@ -55,8 +55,8 @@ def chosen_tracks(entry: ExperimentEntry, choice: Choice) -> list[Track]:
     tracks = [track for raw in results for track in _tracks(raw, repository)]
     if not tracks:
         raise _none_saved(entry.experiment_id, results)
-    tracks = _named(tracks, "quantity", lambda t: t.series.quantity, choice.quantities)
-    tracks = _named(tracks, "device", lambda t: t.series.device, choice.devices)
+    tracks = _pick_named(tracks, "quantity", lambda t: t.series.quantity, choice.quantities)
+    tracks = _pick_named(tracks, "device", lambda t: t.series.device, choice.devices)
     if choice.requests:
         tracks += [_requests(raw, repository) for raw in results]
     return tracks
@@ -76,7 +76,7 @@ def as_file(entry: ExperimentEntry, tracks: Sequence[Track], form: str) -> bytes
     if form == "csv":
         return as_csv(tracks)
     title = " ".join(word for word in (entry.config_name, entry.experiment_id) if word)
-    return rendered(chart(tracks, title), form)
+    return render_chart(chart(tracks, title), form)
 
 
 def _tracks(raw: RawProcessResult, repository: FileSystemRepository) -> list[Track]:
@@ -93,7 +93,7 @@ def _tracks(raw: RawProcessResult, repository: FileSystemRepository) -> list[Tra
 
 
 def _requests(raw: RawProcessResult, repository: FileSystemRepository) -> Track:
-    series = in_flight(repository.load_traces(raw))
+    series = count_in_flight(repository.load_traces(raw))
     return Track(raw.cycle, raw.process_index, raw.window.start_monotonic_ns, series)
 
 
@@ -115,7 +115,7 @@ def _fitting(
     return fitting
 
 
-def _named(
+def _pick_named(
     tracks: list[Track], word: str, name_of: Callable[[Track], str], wanted: Iterable[str]
 ) -> list[Track]:
     wanted = tuple(wanted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from llenergymeasure.results.plots.thin import kept_indices
+from llenergymeasure.results.plots.thin import choose_kept_indices
 from llenergymeasure.results.plots.tracks import Track
 
 _TIME = "time since the window's start (s)"
@@ -66,7 +66,7 @@ def chart(tracks: Sequence[Track], title: str) -> dict[str, Any]:
     ]
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
-        "title": {"text": _titled(title, tracks), "anchor": "start", "limit": _WIDTH + 100},
+        "title": {"text": _make_title(title, tracks), "anchor": "start", "limit": _WIDTH + 100},
         "params": [
             {
                 "name": "zoom",
@@ -110,7 +110,7 @@ def _place(quantity: str) -> tuple[int, str]:
     return (known.index(quantity) if quantity in known else len(known), quantity)
 
 
-def _titled(title: str, tracks: Sequence[Track]) -> str:
+def _make_title(title: str, tracks: Sequence[Track]) -> str:
     of_device = {t.series.device: t.origin for t in tracks if t.series.quantity[:8] != "requests"}
     origins = {origin for origin in of_device.values() if origin is not None}
     if not origins:
@@ -139,7 +139,7 @@ def _points(tracks: Sequence[Track], quantity: str) -> list[dict[str, Any]]:
         if track.series.quantity != quantity:
             continue
         times_s, values, line = track.times_s, track.values, _line(track, tracks)
-        kept = kept_indices(times_s, values)
+        kept = choose_kept_indices(times_s, values)
         pairs = zip(times_s[kept].tolist(), values[kept].tolist(), strict=True)
         points += [{"t": t_s, "v": value, "line": line} for t_s, value in pairs]
     return points

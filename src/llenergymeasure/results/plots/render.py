@@ -33,7 +33,7 @@ _OPTIONS = {
 _SNIPPET = "window.vegaEmbed = vegaEmbed;"
 
 
-def rendered(chart: dict[str, Any], form: str) -> bytes:
+def render_chart(chart: dict[str, Any], form: str) -> bytes:
     """The Vega-Lite ``chart`` as a file in one of ``FORMS``. Nothing is loaded from a network.
 
     Raises:

@@ -11,7 +11,7 @@ from typing import Any
 BUCKETS = 800
 
 
-def kept_indices(times_s: Any, values: Any, buckets: int = BUCKETS) -> Any:
+def choose_kept_indices(times_s: Any, values: Any, buckets: int = BUCKETS) -> Any:
     """Indices of the points to draw, rising; all of them where they are few.
 
     Args:

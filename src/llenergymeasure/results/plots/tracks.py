@@ -78,7 +78,7 @@ def origin_of(series: SampleSeries, reading: EnergyReading) -> str | None:
     return "estimated" if estimated and series.quantity in _OF_ENERGY else None
 
 
-def in_flight(traces: Iterable[RequestTrace]) -> SampleSeries:
+def count_in_flight(traces: Iterable[RequestTrace]) -> SampleSeries:
     """How many requests were under way, at each time at which that changed."""
     changes: dict[int, int] = {}
     for trace in traces:

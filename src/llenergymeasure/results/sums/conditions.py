@@ -17,7 +17,7 @@ _SPREADS = (
 )
 
 
-def merged_conditions(seen: Iterable[tuple[str, DeviceConditions]]) -> tuple[DeviceConditions, ...]:
+def merge_conditions(seen: Iterable[tuple[str, DeviceConditions]]) -> tuple[DeviceConditions, ...]:
     """One summary a device.
 
     Args:
@@ -27,10 +27,10 @@ def merged_conditions(seen: Iterable[tuple[str, DeviceConditions]]) -> tuple[Dev
     for host, one in seen:
         key = (one.device_id,) if one.device_id is not None else (host, one.device)
         groups.setdefault(key, []).append(one)
-    return tuple(_merged(group) for group in groups.values())
+    return tuple(_merge(group) for group in groups.values())
 
 
-def _merged(group: Sequence[DeviceConditions]) -> DeviceConditions:
+def _merge(group: Sequence[DeviceConditions]) -> DeviceConditions:
     first = group[0]
     if len(group) == 1:
         return first

@@ -21,24 +21,24 @@ def kind(domain: DomainReading) -> str:
     return domain_kind(domain.name)
 
 
-def counted_domains(
+def pick_counted(
     by_cycle: Mapping[int, Sequence[RawProcessResult]],
 ) -> dict[int, list[DomainReading]]:
     """The readings of each cycle that count, each once; missing ones are there without a number.
 
     Of several processes that read the same domain, the lowest index with a number counts.
     """
-    return {cycle: list(places.values()) for cycle, places in counted_places(by_cycle).items()}
+    return {cycle: list(places.values()) for cycle, places in pick_counted_places(by_cycle).items()}
 
 
-def counted_places(
+def pick_counted_places(
     by_cycle: Mapping[int, Sequence[RawProcessResult]],
 ) -> dict[int, dict[Place, DomainReading]]:
     """As ``counted_domains``, each with where it was taken."""
     completed = _with_what_was_lost(by_cycle)
     unread = _unread_hosts(by_cycle, completed)
     return {
-        cycle: _counted_once(raws, completed) | _of_unread_hosts(raws, unread)
+        cycle: _pick_once(raws, completed) | _of_unread_hosts(raws, unread)
         for cycle, raws in by_cycle.items()
     }
 
@@ -54,7 +54,7 @@ def place(domain: DomainReading, raw: RawProcessResult) -> Place:
     return ("process", host, str(raw.process_index), domain.name)
 
 
-def _counted_once(
+def _pick_once(
     raws: Sequence[RawProcessResult], completed: Mapping[tuple[int, int], list[DomainReading]]
 ) -> dict[Place, DomainReading]:
     chosen: dict[Place, DomainReading] = {}
@@ -81,10 +81,10 @@ def _with_what_was_lost(
         for key, read in _by_key(raw, [d for d in raw.energy.domains if d.joules is not None]):
             if len(read) > len(most.get(key, [])):
                 most[key] = read
-    return {(raw.cycle, raw.process_index): _completed(raw, most) for raw in raws}
+    return {(raw.cycle, raw.process_index): _complete(raw, most) for raw in raws}
 
 
-def _completed(
+def _complete(
     raw: RawProcessResult, most: Mapping[_Key, list[DomainReading]]
 ) -> list[DomainReading]:
     listed = dict(_by_key(raw, raw.energy.domains))

@@ -8,7 +8,7 @@ from llenergymeasure.domain.experiment import RawProcessResult
 from llenergymeasure.results.sums.domains import Place, place
 
 
-def summed_emissions(
+def sum_emissions(
     raws: Sequence[RawProcessResult], *, complete: bool
 ) -> tuple[float | None, str | None]:
     """Kg of CO2-equivalent of all readings, or None and why.

@@ -14,10 +14,10 @@ from llenergymeasure.domain.energy import (
 )
 from llenergymeasure.domain.experiment import RawProcessResult
 from llenergymeasure.domain.metrics import EnergyMetrics, InferenceMetrics, ratio
-from llenergymeasure.results.sums.conditions import merged_conditions
+from llenergymeasure.results.sums.conditions import merge_conditions
 from llenergymeasure.results.sums.domains import kind
-from llenergymeasure.results.sums.emissions import summed_emissions
-from llenergymeasure.results.sums.merging import merged_domains, sum_if_all
+from llenergymeasure.results.sums.emissions import sum_emissions
+from llenergymeasure.results.sums.merging import merge_domains, sum_if_all
 
 _NO_BASELINE = "no idle baseline was measured"
 _OFF = "energy was not measured (energy.backend: none)"
@@ -69,12 +69,12 @@ def energy_metrics(
         inference: The sums of these results, which the joules are divided by.
     """
     readings = _adding_up(domain for of_cycle in domains.values() for domain in of_cycle)
-    shown = merged_domains(domains)
+    shown = merge_domains(domains)
     merged = _adding_up(shown)
     totals = _totals(readings, merged)
     headline = _headline(readings)
     uncertainty_j, uncertainty_reason = _uncertainty(merged, headline, totals.total_j)
-    emissions, emissions_reason = summed_emissions(raws, complete=not totals.missing)
+    emissions, emissions_reason = sum_emissions(raws, complete=not totals.missing)
     return EnergyMetrics(
         total_j=totals.total_j,
         partial_j=totals.partial_j,
@@ -96,7 +96,7 @@ def energy_metrics(
         j_per_request=ratio(totals.total_j, inference.requests - inference.failed_requests),
         emissions_kg_co2=emissions,
         emissions_reason=emissions_reason,
-        conditions=merged_conditions(
+        conditions=merge_conditions(
             (raw.environment.machine, seen) for raw in raws for seen in raw.energy.conditions
         ),
     )
@@ -114,14 +114,14 @@ def _adding_up(domains: Iterable[DomainReading]) -> list[DomainReading]:
 def _totals(readings: Sequence[DomainReading], merged: Sequence[DomainReading]) -> EnergyTotals:
     """The sums; no total where a part is missing, or is measured here and estimated there."""
     totals = total_energy(readings)
-    void = {d.name for d in merged if d.expected and d.joules is None} | _mixed(readings)
+    void = {d.name for d in merged if d.expected and d.joules is None} | _find_mixed(readings)
     missing = tuple(dict.fromkeys([*totals.missing, *sorted(void)]))
     return totals.model_copy(
         update={"total_j": None if missing else totals.total_j, "missing": missing}
     )
 
 
-def _mixed(readings: Iterable[DomainReading]) -> set[str]:
+def _find_mixed(readings: Iterable[DomainReading]) -> set[str]:
     """Kinds of domain (all GPUs, say) that are measured in one part and estimated in another.
 
     The headline would leave out the estimated part and yet be divided by all tokens.
@@ -174,7 +174,7 @@ def _why_no_total(
     words = [f"{d.name}: {d.reason or 'unknown'}" for d in lost]
     words += [
         f"{name}: measured in one part and estimated in another"
-        for name in sorted(_mixed(readings))
+        for name in sorted(_find_mixed(readings))
     ]
     absent = [f"{d.name}: {d.reason or 'not here'}" for d in merged if d.joules is None]
     return "; ".join(words or absent) or "the energy source found nothing to read"

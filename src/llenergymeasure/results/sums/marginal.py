@@ -51,7 +51,7 @@ def with_marginal(
     parts: list[_AboveIdle] = []
     lacking: dict[str, None] = {}
     for cycle, places in counted.items():
-        for where, reading in _measured(places):
+        for where, reading in _pick_measured(places):
             baseline = idle.get((cycle, where))
             part = None if baseline is None else _above_idle(reading, baseline)
             if part is not None:
@@ -83,7 +83,7 @@ def _why_none(energy: EnergyMetrics, baselines: Sequence[DomainBaseline] | None)
     return None if baselines else _NONE
 
 
-def _measured(places: Mapping[Place, DomainReading]) -> Iterable[tuple[Place, DomainReading]]:
+def _pick_measured(places: Mapping[Place, DomainReading]) -> Iterable[tuple[Place, DomainReading]]:
     """What a measured total is the sum of."""
     for where, reading in places.items():
         estimated = reading.method is EnergyMethod.ESTIMATED

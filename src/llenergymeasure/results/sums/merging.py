@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from llenergymeasure.domain.energy import DomainReading, MeasurementWindow, Uncertainty
 from llenergymeasure.results.sums.domains import kind
-from llenergymeasure.results.sums.wording import told_by_cycle
+from llenergymeasure.results.sums.wording import join_by_cycle
 
 
-def merged_domains(domains: Mapping[int, Sequence[DomainReading]]) -> list[DomainReading]:
+def merge_domains(domains: Mapping[int, Sequence[DomainReading]]) -> list[DomainReading]:
     """One reading a domain over all cycles; without a number if it is missing in one of them."""
     groups: dict[tuple[str, ...], list[tuple[int, DomainReading]]] = {}
     for cycle, of_cycle in domains.items():
@@ -17,10 +17,10 @@ def merged_domains(domains: Mapping[int, Sequence[DomainReading]]) -> list[Domai
             named = domain.name if domain.device_id is None else kind(domain)
             key = (named, domain.scope, domain.device_id or "")
             groups.setdefault(key, []).append((cycle, domain))
-    return [_merged(group, len(domains)) for group in groups.values()]
+    return [_merge(group, len(domains)) for group in groups.values()]
 
 
-def _merged(group: Sequence[tuple[int, DomainReading]], cycles: int) -> DomainReading:
+def _merge(group: Sequence[tuple[int, DomainReading]], cycles: int) -> DomainReading:
     # A host that has no such domain takes nothing from those that have one.
     group = [(c, d) for c, d in group if d.expected or d.joules is not None] or group
     readings = [domain for _, domain in group]
@@ -31,7 +31,7 @@ def _merged(group: Sequence[tuple[int, DomainReading]], cycles: int) -> DomainRe
     for cycle, domain in group:
         if domain.joules is None:
             missing.setdefault(domain.reason or "unknown", []).append(cycle)
-    reason = told_by_cycle(missing, cycles) if missing else None
+    reason = join_by_cycle(missing, cycles) if missing else None
     if len(methods) > 1 and not missing:
         names = ", ".join(sorted(methods))
         reason = f"read in different ways, which do not add up: {names}"
@@ -48,15 +48,15 @@ def _merged(group: Sequence[tuple[int, DomainReading]], cycles: int) -> DomainRe
         device_id=readings[0].device_id,
         expected=any(domain.expected for domain in readings),
         reason=reason,
-        window=_joined([d.window for d in readings if d.window is not None]),
-        uncertainty=_summed_parts([d.uncertainty for d in readings]) if whole else None,
+        window=_join_windows([d.window for d in readings if d.window is not None]),
+        uncertainty=_sum_parts([d.uncertainty for d in readings]) if whole else None,
         source=sources.pop() if len(sources) == 1 else None,
         counted=readings[0].counted,
         instead_of=tuple(dict.fromkeys(why for d in readings for why in d.instead_of)),
     )
 
 
-def _summed_parts(parts: Sequence[Uncertainty | None]) -> Uncertainty | None:
+def _sum_parts(parts: Sequence[Uncertainty | None]) -> Uncertainty | None:
     """The parts of a sum's interval; None where one reading does not tell its own."""
     known = [part for part in parts if part is not None]
     if not known or len(known) < len(parts):
@@ -70,7 +70,7 @@ def _summed_parts(parts: Sequence[Uncertainty | None]) -> Uncertainty | None:
     return Uncertainty.model_validate({**sums, **origins})
 
 
-def _joined(windows: Sequence[MeasurementWindow]) -> MeasurementWindow | None:
+def _join_windows(windows: Sequence[MeasurementWindow]) -> MeasurementWindow | None:
     """From the first start to the last end; ``duration_s`` is the measured time within."""
     if not windows:
         return None

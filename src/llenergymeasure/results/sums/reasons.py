@@ -9,8 +9,8 @@ from llenergymeasure.domain.experiment import RawProcessResult
 from llenergymeasure.domain.metrics import EnergyMetrics, InferenceMetrics
 from llenergymeasure.domain.validity import Reason, ReasonCode
 from llenergymeasure.results.sums.energy import energy_off
-from llenergymeasure.results.sums.uncovered import uncovered
-from llenergymeasure.results.sums.wording import told_by_cycle
+from llenergymeasure.results.sums.uncovered import find_uncovered
+from llenergymeasure.results.sums.wording import join_by_cycle
 
 # These are about sums; what a part said of itself under one of them is not repeated.
 _OF_SUMS = frozenset(
@@ -56,9 +56,9 @@ def _reasons(
     raws = [raw for group in by_cycle.values() for raw in group]
     derived = (
         _incomplete(by_cycle, missing_cycles),
-        _unanswered(inference),
+        _report_unanswered(inference),
         _energy(energy, [raw.energy for raw in raws]),
-        _replayed(energy),
+        _report_replayed(energy),
         _below_idle(energy),
     )
     told = {reason.code for reason in own}
@@ -73,7 +73,7 @@ def _own(by_cycle: Mapping[int, Sequence[RawProcessResult]]) -> list[Reason]:
             for reason in raw.reasons:
                 details.setdefault(reason.code, {}).setdefault(reason.detail, []).append(cycle)
     return [
-        Reason(code=code, detail=told_by_cycle(by_detail, len(by_cycle)))
+        Reason(code=code, detail=join_by_cycle(by_detail, len(by_cycle)))
         for code, by_detail in details.items()
         if code not in _OF_SUMS
     ]
@@ -95,15 +95,15 @@ def _incomplete(
             absent.setdefault(detail, []).append(cycle)
     short: dict[str, list[int]] = {}
     for cycle, raws in by_cycle.items():
-        for detail in uncovered(raws):
+        for detail in find_uncovered(raws):
             short.setdefault(detail, []).append(cycle)
-    words += [told_by_cycle(details, len(by_cycle)) for details in (absent, short) if details]
+    words += [join_by_cycle(details, len(by_cycle)) for details in (absent, short) if details]
     if not words:
         return None
     return Reason(code=ReasonCode.INCOMPLETE, detail="; ".join(words))
 
 
-def _unanswered(inference: InferenceMetrics) -> Reason | None:
+def _report_unanswered(inference: InferenceMetrics) -> Reason | None:
     failed, requests = inference.failed_requests, inference.requests
     if not failed:
         return None
@@ -113,7 +113,7 @@ def _unanswered(inference: InferenceMetrics) -> Reason | None:
 
 def reading_reasons(energy: EnergyMetrics, reading: EnergyReading) -> list[Reason]:
     """What speaks against the energy of one reading."""
-    found = (_energy(energy, [reading]), _replayed(energy))
+    found = (_energy(energy, [reading]), _report_replayed(energy))
     return [reason for reason in found if reason]
 
 
@@ -134,7 +134,7 @@ def _unread(readings: Sequence[EnergyReading]) -> list[str]:
     return list(dict.fromkeys(why.detail for domain in domains for why in domain.instead_of))
 
 
-def _replayed(energy: EnergyMetrics) -> Reason | None:
+def _report_replayed(energy: EnergyMetrics) -> Reason | None:
     if not energy.replayed:
         return None
     detail = "the joules come from a recording or a formula, not from this machine"

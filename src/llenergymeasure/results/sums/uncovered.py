@@ -11,24 +11,24 @@ from typing import Final
 
 from llenergymeasure.domain.energy import DomainReading
 from llenergymeasure.domain.experiment import RawProcessResult
-from llenergymeasure.results.sums.domains import Place, counted_places, place
+from llenergymeasure.results.sums.domains import Place, pick_counted_places, place
 
 # As much as the edges of the shortest window that is not warned of may cost.
 UNCOVERED_SHARE: Final = 0.01
 
 
-def uncovered(raws: Sequence[RawProcessResult]) -> Iterator[str]:
+def find_uncovered(raws: Sequence[RawProcessResult]) -> Iterator[str]:
     """What was not read all the while that processes of one cycle worked there, in words."""
     names: dict[str, list[str]] = {}
-    for places in counted_places({raws[0].cycle: raws}).values():
+    for places in pick_counted_places({raws[0].cycle: raws}).values():
         for where, domain in places.items():
-            words = _uncovered(domain, [raw for raw in raws if _works_at(raw, where)])
+            words = _describe_uncovered(domain, [raw for raw in raws if _works_at(raw, where)])
             if words is not None:
                 names.setdefault(words, []).append(domain.name)
     yield from (f"{', '.join(of_words)}: {words}" for words, of_words in names.items())
 
 
-def _uncovered(domain: DomainReading, workers: Sequence[RawProcessResult]) -> str | None:
+def _describe_uncovered(domain: DomainReading, workers: Sequence[RawProcessResult]) -> str | None:
     window = domain.window
     if domain.joules is None or not domain.counted or window is None or len(workers) < 2:
         return None

@@ -11,7 +11,7 @@ _NUMBERS = re.compile(r"[0-9]+(\.[0-9]+)?")
 _MAX_DETAILS = 3
 
 
-def told_by_cycle(details: Mapping[str, Sequence[int]], cycles: int) -> str:
+def join_by_cycle(details: Mapping[str, Sequence[int]], cycles: int) -> str:
     """Join details, each with its cycles; without them where one detail holds for all cycles.
 
     Args:

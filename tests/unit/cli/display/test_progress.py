@@ -21,9 +21,9 @@ MEASURING = Progress(
 
 
 def test_a_progress_in_words() -> None:
-    assert view.described(MEASURING) == "measuring, cycle 2 of 3: 12/60 prompts, 250 tok/s"
-    assert view.described(Progress(phase="loading")) == "loading"
-    assert view.described(Progress(phase="saving", requests_total=60)) == "saving"
+    assert view.describe_progress(MEASURING) == "measuring, cycle 2 of 3: 12/60 prompts, 250 tok/s"
+    assert view.describe_progress(Progress(phase="loading")) == "loading"
+    assert view.describe_progress(Progress(phase="saving", requests_total=60)) == "saving"
 
 
 def test_plain_lines_one_a_phase_and_one_every_few_seconds(

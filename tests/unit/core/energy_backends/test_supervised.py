@@ -8,7 +8,12 @@ import pytest
 from llenergymeasure.core.energy_backends import supervised as bounded
 from llenergymeasure.core.energy_backends.combined.part import Part
 from llenergymeasure.core.energy_backends.none import NoEnergyBackend
-from llenergymeasure.core.energy_backends.supervised import StuckError, started, stopped, within
+from llenergymeasure.core.energy_backends.supervised import (
+    StuckError,
+    start_supervised,
+    stop_supervised,
+    within,
+)
 from llenergymeasure.domain.energy import EnergyReading, total_energy
 
 
@@ -59,7 +64,7 @@ def test_a_call_that_hangs_is_left() -> None:
 
 def test_a_source_that_hangs_has_no_number_and_is_not_asked_again(hanging: Hanging) -> None:
     for _ in range(2):
-        reading = stopped(started(hanging, "nvml"), "nvml")
+        reading = stop_supervised(start_supervised(hanging, "nvml"), "nvml")
         (domain,) = reading.domains
         assert domain.joules is None
         assert domain.expected

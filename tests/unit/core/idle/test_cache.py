@@ -61,7 +61,7 @@ WRITER = """
 import sys
 sys.path.insert(0, {here!r})
 from pathlib import Path
-from test_baseline_cache import SUBJECT, baseline
+from test_cache import SUBJECT, baseline
 from llenergymeasure.core.idle.cache import BaselineCache
 cache = BaselineCache(Path(sys.argv[1]))
 for n in range(40):

@@ -17,8 +17,8 @@ from llenergymeasure.domain.validity import Reason, ReasonCode
 from llenergymeasure.exceptions import EnergyBackendError
 from llenergymeasure.orchestration.machine import doctor_energy
 from llenergymeasure.orchestration.machine.checks import Check, CheckState
-from llenergymeasure.orchestration.machine.doctor_energy import judged, try_energy_source
-from llenergymeasure.orchestration.machine.energy_probe import probed
+from llenergymeasure.orchestration.machine.doctor_energy import judge_source, try_energy_source
+from llenergymeasure.orchestration.machine.energy_probe import probe_source
 
 COUNTER, ESTIMATED = EnergyMethod.COUNTER, EnergyMethod.ESTIMATED
 REMEDY = "cpu: this user may not read the counters; until the next boot: sudo chmod o+r /x"
@@ -51,15 +51,15 @@ def test_a_source_as_a_whole() -> None:
     lost = domain("gpu:1", None)
     none_here = domain("gpu", None, expected=False)
 
-    assert judged(reading(gpu)).state is CheckState.OK
-    assert "gpu:0 measured" in judged(reading(gpu, cpu, psys)).detail
-    assert judged(reading(cpu, none_here)).state is CheckState.WARNING
-    assert judged(reading(cpu, psys)).state is CheckState.WARNING
-    told = judged(reading(gpu, lost))
+    assert judge_source(reading(gpu)).state is CheckState.OK
+    assert "gpu:0 measured" in judge_source(reading(gpu, cpu, psys)).detail
+    assert judge_source(reading(cpu, none_here)).state is CheckState.WARNING
+    assert judge_source(reading(cpu, psys)).state is CheckState.WARNING
+    told = judge_source(reading(gpu, lost))
     assert (told.state, told.hint) == (CheckState.WARNING, "the total would be null")
     assert "no number of gpu:1" in told.detail
-    assert judged(reading(lost)).state is CheckState.FAILED
-    assert judged(reading()).state is CheckState.FAILED
+    assert judge_source(reading(lost)).state is CheckState.FAILED
+    assert judge_source(reading()).state is CheckState.FAILED
 
 
 def checks(monkeypatch: pytest.MonkeyPatch, answer: EnergyReading | Exception) -> list[Check]:
@@ -68,7 +68,7 @@ def checks(monkeypatch: pytest.MonkeyPatch, answer: EnergyReading | Exception) -
             raise answer
         return answer
 
-    monkeypatch.setattr(doctor_energy, "probed", told)
+    monkeypatch.setattr(doctor_energy, "probe_source", told)
     return try_energy_source()
 
 
@@ -151,7 +151,7 @@ class Source:
 
 def test_a_probe_opens_one_window_and_closes_the_source() -> None:
     source = Source()
-    assert probed(lambda: source, "x").backend == "some+other"
+    assert probe_source(lambda: source, "x").backend == "some+other"
     assert source.log == ["prepare", "start", "stop", "close"]
 
 
@@ -159,7 +159,7 @@ def test_a_probe_opens_one_window_and_closes_the_source() -> None:
 def test_whatever_a_source_raises_is_told(step: str) -> None:
     source = Source(fail=step)
     with pytest.raises(EnergyBackendError, match=f"ZeroDivisionError: {step}"):
-        probed(lambda: source, "x")
+        probe_source(lambda: source, "x")
     assert source.log[-1] == "close"
 
 
@@ -173,5 +173,5 @@ def test_a_source_that_hangs_is_given_up() -> None:
             released.wait(30)
 
     with pytest.raises(EnergyBackendError, match="x gave no reading within 0 s"):
-        probed(Hanging, "x", timeout_s=0.05)
+        probe_source(Hanging, "x", timeout_s=0.05)
     released.set()

@@ -11,7 +11,7 @@ import pytest
 from llenergymeasure.domain.samples import SampleSeries
 from llenergymeasure.exceptions import RunError
 from llenergymeasure.results.plots.chart import axis_title, chart
-from llenergymeasure.results.plots.render import rendered
+from llenergymeasure.results.plots.render import render_chart
 from llenergymeasure.results.plots.tracks import Track
 
 
@@ -96,7 +96,7 @@ def hostile() -> dict[str, Any]:
 
 
 def test_a_png_is_one_of_a_sane_size(hostile: dict[str, Any]) -> None:
-    png = rendered(hostile, "png")
+    png = render_chart(hostile, "png")
     assert png.startswith(b"\x89PNG\r\n\x1a\n")
     width, height = (int.from_bytes(png[at : at + 4]) for at in (16, 20))
     assert 1600 < width < 4000
@@ -104,7 +104,7 @@ def test_a_png_is_one_of_a_sane_size(hostile: dict[str, Any]) -> None:
 
 
 def test_an_svg_is_xml_with_the_axis_titles(hostile: dict[str, Any]) -> None:
-    root = ElementTree.fromstring(rendered(hostile, "svg"))
+    root = ElementTree.fromstring(render_chart(hostile, "svg"))
     texts = {"".join(node.itertext()) for node in root.iter("{http://www.w3.org/2000/svg}text")}
     assert {"power (W)", "energy (J)", "time since the window's start (s)", "gpu:1"} <= texts
     assert any("alert" in text for text in texts)
@@ -113,7 +113,7 @@ def test_an_svg_is_xml_with_the_axis_titles(hostile: dict[str, Any]) -> None:
 def test_a_page_needs_nothing_from_elsewhere_and_runs_no_foreign_script(
     hostile: dict[str, Any],
 ) -> None:
-    page = rendered(hostile, "html").decode()
+    page = render_chart(hostile, "html").decode()
     scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
     # The libraries, and the call that draws; a name that held another one is text.
     assert page.count("<script") == len(scripts) == 2
@@ -125,7 +125,7 @@ def test_a_page_needs_nothing_from_elsewhere_and_runs_no_foreign_script(
 
 def test_other_formats_are_refused(hostile: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="none of png, svg, html"):
-        rendered(hostile, "gif")
+        render_chart(hostile, "gif")
 
 
 def test_a_missing_library_is_told(
@@ -133,7 +133,7 @@ def test_a_missing_library_is_told(
 ) -> None:
     monkeypatch.setitem(sys.modules, "vl_convert", None)
     with pytest.raises(RunError, match="vl-convert-python") as caught:
-        rendered(hostile, "png")
+        render_chart(hostile, "png")
     assert "pip install" in str(caught.value.hint)
 
 

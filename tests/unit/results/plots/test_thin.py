@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llenergymeasure.results.plots.thin import kept_indices
+from llenergymeasure.results.plots.thin import choose_kept_indices
 
 BUCKETS = 7
 GAPS_S = st.one_of(st.just(0.0), st.floats(1e-6, 10))
@@ -16,7 +16,7 @@ POINTS = st.lists(st.tuples(GAPS_S, st.floats(-1e9, 1e9)), min_size=1, max_size=
 def test_no_peak_is_lost_and_nothing_is_made_up(points: list[tuple[float, float]]) -> None:
     times_s = np.cumsum([gap for gap, _ in points])
     values = np.array([value for _, value in points])
-    kept = kept_indices(times_s, values, BUCKETS)
+    kept = choose_kept_indices(times_s, values, BUCKETS)
 
     assert list(kept) == sorted(set(kept.tolist()))
     assert {0, len(points) - 1} <= set(kept.tolist())
@@ -38,11 +38,11 @@ def test_no_peak_is_lost_and_nothing_is_made_up(points: list[tuple[float, float]
 def test_a_spike_of_one_sample_in_a_day_stays() -> None:
     values = np.full(864_000, 80.0)
     values[123_456] = 700.0
-    kept = kept_indices(np.arange(864_000) / 10, values)
+    kept = choose_kept_indices(np.arange(864_000) / 10, values)
     assert 123_456 in kept
     assert len(kept) <= 1602
 
 
 @pytest.mark.parametrize("count", [1, 2, 16])
 def test_few_points_all_stay(count: int) -> None:
-    assert len(kept_indices(np.arange(count), np.zeros(count), 8)) == count
+    assert len(choose_kept_indices(np.arange(count), np.zeros(count), 8)) == count

@@ -13,7 +13,7 @@ from llenergymeasure.domain.samples import SampleSeries
 from llenergymeasure.results.plots.tracks import (
     Track,
     as_csv,
-    in_flight,
+    count_in_flight,
     origin_of,
     summary,
 )
@@ -78,11 +78,11 @@ def test_requests_in_flight_rise_and_fall() -> None:
         trace(1, dispatch_ns=10, return_ns=20),
         trace(2, dispatch_ns=20, return_ns=40, failed=True),
     ]
-    found = in_flight(traces)
+    found = count_in_flight(traces)
     assert list(zip(found.times_ns, found.values, strict=True)) == [
         (10, 2),
         (20, 2),
         (30, 1),
         (40, 0),
     ]
-    assert in_flight([]).times_ns == []
+    assert count_in_flight([]).times_ns == []

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from llenergymeasure.domain.conditions import DeviceConditions, Spread
-from llenergymeasure.results.sums.conditions import merged_conditions
+from llenergymeasure.results.sums.conditions import merge_conditions
 
 
 def seen(device_id: str | None, degrees: float, n: int, **more: object) -> DeviceConditions:
@@ -12,7 +12,7 @@ def seen(device_id: str | None, degrees: float, n: int, **more: object) -> Devic
 
 
 def test_cycles_of_one_device_are_one_summary() -> None:
-    (both,) = merged_conditions(
+    (both,) = merge_conditions(
         [
             ("a", seen("GPU-1", 50, 10, throttle_share={"hw_slowdown": 0.5}, processes=(7,))),
             ("a", seen("GPU-1", 60, 30, processes=(7, 8), foreign_processes=())),
@@ -28,4 +28,4 @@ def test_cycles_of_one_device_are_one_summary() -> None:
 
 def test_devices_of_two_hosts_stay_two() -> None:
     hosts = [("a", seen(None, 50, 1)), ("b", seen(None, 60, 1)), ("a", seen("GPU-1", 70, 1))]
-    assert merged_conditions(hosts) == tuple(one for _, one in hosts)
+    assert merge_conditions(hosts) == tuple(one for _, one in hosts)

@@ -21,7 +21,7 @@ from llenergymeasure.domain.energy import DomainReading, Uncertainty
 from llenergymeasure.domain.experiment import RawProcessResult
 from llenergymeasure.domain.metrics import EnergyMetrics, inference_from_counts
 from llenergymeasure.domain.validity import Reason, ReasonCode
-from llenergymeasure.results.sums.domains import counted_domains
+from llenergymeasure.results.sums.domains import pick_counted
 from llenergymeasure.results.sums.energy import energy_metrics
 
 INFERENCE = inference_from_counts(
@@ -33,7 +33,7 @@ def energy(*raws: RawProcessResult) -> EnergyMetrics:
     by_cycle: dict[int, list[RawProcessResult]] = {}
     for one in raws:
         by_cycle.setdefault(one.cycle, []).append(one)
-    return energy_metrics(counted_domains(by_cycle), raws, INFERENCE)
+    return energy_metrics(pick_counted(by_cycle), raws, INFERENCE)
 
 
 def ranks(domains: Sequence[Any], *, cycle: int = 1, **changes: Any) -> list[RawProcessResult]:

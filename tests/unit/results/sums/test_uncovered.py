@@ -7,7 +7,7 @@ from records import domain, gpu, raw, trace, window
 from llenergymeasure.domain.energy import DomainReading
 from llenergymeasure.domain.validity import ReasonCode, ValidityStatus
 from llenergymeasure.results.aggregation import aggregate
-from llenergymeasure.results.sums.uncovered import uncovered
+from llenergymeasure.results.sums.uncovered import find_uncovered
 
 
 def reading(start_s: float, duration_s: float, name: str = "cpu") -> DomainReading:
@@ -18,21 +18,21 @@ def test_a_process_that_works_on_is_told() -> None:
     first = raw(1, 0, of=2, domains=[reading(0.0, 10.0), reading(0.0, 10.0, "ram")])
     late = raw(1, 1, of=2, domains=[], start_s=5.0, duration_s=10.0)
     words = "cpu, ram: read for 10.0 s, while 2 processes worked there for 15.0 s"
-    assert list(uncovered([first, late])) == [words]
+    assert list(find_uncovered([first, late])) == [words]
     early = raw(1, 1, of=2, domains=[], start_s=-5.0, duration_s=10.0)
-    assert len(list(uncovered([first, early]))) == 1
+    assert len(list(find_uncovered([first, early]))) == 1
 
 
 def test_what_ends_a_hair_later_is_no_matter() -> None:
     first = raw(1, 0, of=2, domains=[reading(0.0, 10.0)])
     late = raw(1, 1, of=2, domains=[], start_s=0.02, duration_s=10.03)
-    assert list(uncovered([first, late])) == []
+    assert list(find_uncovered([first, late])) == []
 
 
 def test_other_hosts_have_readings_of_their_own() -> None:
     first = raw(1, 0, of=2, domains=[reading(0.0, 2.0)], host="a")
     other = raw(1, 1, of=2, domains=[reading(90.0, 2.0)], start_s=90.0, host="b")
-    assert list(uncovered([first, other])) == []
+    assert list(find_uncovered([first, other])) == []
 
 
 def test_a_gpu_of_its_own_is_no_business_of_others() -> None:
@@ -43,7 +43,7 @@ def test_a_gpu_of_its_own_is_no_business_of_others() -> None:
             raw(1, 0, of=2, domains=[mine]),
             raw(1, rank, of=2, domains=[theirs], start_s=start_s),
         ]
-        return list(uncovered(raws))
+        return list(find_uncovered(raws))
 
     assert own(1, 1.0, "GPU-1") == []
     assert own(1, 1.0, "GPU-0") == ["gpu: read for 2.0 s, while 2 processes worked there for 3.0 s"]

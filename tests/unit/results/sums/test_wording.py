@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from llenergymeasure.results.sums.wording import told_by_cycle
+from llenergymeasure.results.sums.wording import join_by_cycle
 
 
 @pytest.mark.parametrize(
@@ -28,4 +28,4 @@ from llenergymeasure.results.sums.wording import told_by_cycle
 def test_it_says_in_one_line_what_happened_where(
     details: dict[str, list[int]], cycles: int, told: str
 ) -> None:
-    assert told_by_cycle(details, cycles) == told
+    assert join_by_cycle(details, cycles) == told

@@ -17,7 +17,7 @@ Row = tuple[str, str]
 """A label and what stands beside it."""
 
 
-def wrapped(text: str, width: int, hang: int = 0) -> list[str]:
+def wrap_line(text: str, width: int, hang: int = 0) -> list[str]:
     """Lines of at most ``width`` columns; a longer word (a path) stays whole.
 
     A number stays with its unit, and with the words that it completes. A command at the end
@@ -35,7 +35,7 @@ def wrapped(text: str, width: int, hang: int = 0) -> list[str]:
     return [line.replace(_GLUE, " ") for line in lines] or [""]
 
 
-def fitted(text: str, stream: TextIO, *, lead: int = 0, hang: int = HANG) -> str:
+def fit_line(text: str, stream: TextIO, *, lead: int = 0, hang: int = HANG) -> str:
     """``text`` as it fits the terminal behind ``stream``; unchanged where there is none.
 
     Args:
@@ -48,12 +48,12 @@ def fitted(text: str, stream: TextIO, *, lead: int = 0, hang: int = HANG) -> str
     if columns is None:
         return text
     first, *others = text.split("\n")
-    fitting = [_fitted("\x01" * lead + first, columns, hang)[lead:]]
-    return "\n".join([*fitting, *(_fitted(line, columns, hang) for line in others)])
+    fitting = [_fit_cell("\x01" * lead + first, columns, hang)[lead:]]
+    return "\n".join([*fitting, *(_fit_cell(line, columns, hang) for line in others)])
 
 
-def _fitted(line: str, columns: int, hang: int) -> str:
-    return line if len(line) <= columns else "\n".join(wrapped(line, columns, hang))
+def _fit_cell(line: str, columns: int, hang: int) -> str:
+    return line if len(line) <= columns else "\n".join(wrap_line(line, columns, hang))
 
 
 def _columns(stream: TextIO) -> int | None:

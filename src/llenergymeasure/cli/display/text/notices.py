@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import click
 
 from llenergymeasure.cli.arguments.options import GlobalOptions
-from llenergymeasure.cli.display.text.lines import HANG, fitted
+from llenergymeasure.cli.display.text.lines import HANG, fit_line
 from llenergymeasure.security import printable
 
 
@@ -20,7 +20,7 @@ def color() -> bool | None:
 
 def tell(mark: str, text: str, *, fg: str | None = None, hang: int = HANG) -> None:
     """Print ``text`` on stderr after a mark such as ``Error:``."""
-    fitting = fitted(printable(text, keep="\n"), sys.stderr, lead=len(mark) + 1, hang=hang)
+    fitting = fit_line(printable(text, keep="\n"), sys.stderr, lead=len(mark) + 1, hang=hang)
     click.echo(f"{click.style(mark, fg=fg, bold=True)} {fitting}", err=True, color=color())
 
 
@@ -37,4 +37,4 @@ def show_warnings(warnings: Iterable[object], options: GlobalOptions) -> None:
 def say(text: str, options: GlobalOptions, *, hang: int = HANG) -> None:
     """Print a line for people: on stdout, or on stderr if stdout belongs to JSON."""
     stream = sys.stderr if options.json else sys.stdout
-    click.echo(fitted(printable(text), stream, hang=hang), err=options.json, color=color())
+    click.echo(fit_line(printable(text), stream, hang=hang), err=options.json, color=color())

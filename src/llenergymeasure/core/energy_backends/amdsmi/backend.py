@@ -65,7 +65,9 @@ class AmdSmiBackend(CounterBackend):
         indices = {device.index for device in devices}
         sensing = [device for device in devices if device.die_of is None]
         return Found(
-            devices=[_counted(device, alone=device.index + 1 not in indices) for device in sensing],
+            devices=[
+                _make_device(device, alone=device.index + 1 not in indices) for device in sensing
+            ],
             without=without_sensor(devices),
         )
 
@@ -88,5 +90,5 @@ class AmdSmiBackend(CounterBackend):
             return None
 
 
-def _counted(device: AmdDevice, *, alone: bool) -> CountedDevice:
+def _make_device(device: AmdDevice, *, alone: bool) -> CountedDevice:
     return CountedDevice(device, AmdState(device), device.name, domain_of(device, alone=alone))

@@ -15,7 +15,7 @@ from typing import Any
 
 from llenergymeasure.core.energy_backends.amdsmi.hip_visible import (
     KnownAmdGpu,
-    named_amd_gpus,
+    find_named_amd_gpus,
     visible_amd_gpus,
 )
 from llenergymeasure.core.energy_backends.gpu.track import SensorError
@@ -48,7 +48,7 @@ class AmdSmi:
     """
 
     def __init__(self) -> None:
-        self._smi: Any = _imported()
+        self._smi: Any = _import_binding()
         try:
             self._smi.amdsmi_init(self._smi.AmdSmiInitFlags.INIT_AMD_GPUS)
         except self._smi.AmdSmiLibraryException as error:
@@ -71,8 +71,8 @@ class AmdSmi:
         except self._smi.AmdSmiException as error:
             words = f"the GPUs cannot be listed ({_words(error)})"
             raise AmdSmiMissingError(words, broken=True) from error
-        gpus = [self._known(handle) for handle in handles]
-        places = visible_amd_gpus(gpus, env) if names is None else named_amd_gpus(gpus, names)
+        gpus = [self._identify(handle) for handle in handles]
+        places = visible_amd_gpus(gpus, env) if names is None else find_named_amd_gpus(gpus, names)
         return [AmdDevice(self._smi, handles[place], gpus[place], place) for place in places]
 
     def close(self) -> None:
@@ -80,19 +80,19 @@ class AmdSmi:
         with contextlib.suppress(self._smi.AmdSmiException):
             self._smi.amdsmi_shut_down()
 
-    def _known(self, handle: Any) -> KnownAmdGpu:
-        ids = self._told("amdsmi_get_gpu_enumeration_info", handle) or {}
+    def _identify(self, handle: Any) -> KnownAmdGpu:
+        ids = self._ask_fact("amdsmi_get_gpu_enumeration_info", handle) or {}
         hip_id = ids.get("hip_id")
-        asic = self._told("amdsmi_get_gpu_asic_info", handle) or {}
+        asic = self._ask_fact("amdsmi_get_gpu_asic_info", handle) or {}
         return KnownAmdGpu(
-            uuid=self._told("amdsmi_get_gpu_device_uuid", handle) or "",
+            uuid=self._ask_fact("amdsmi_get_gpu_device_uuid", handle) or "",
             name=str(asic.get("market_name", "AMD GPU")),
-            bdf=self._told("amdsmi_get_gpu_device_bdf", handle) or "",
+            bdf=self._ask_fact("amdsmi_get_gpu_device_bdf", handle) or "",
             hip_id=hip_id if isinstance(hip_id, int) else None,
             hip_uuid=str(ids.get("hip_uuid", "")),
         )
 
-    def _told(self, function: str, handle: Any) -> Any:
+    def _ask_fact(self, function: str, handle: Any) -> Any:
         """A fact; None if it cannot be told, or an older binding does not have it."""
         call: Callable[[Any], Any] | None = getattr(self._smi, function, None)
         try:
@@ -121,8 +121,8 @@ class AmdDevice:
         self.uuid, self.name, self.index = gpu.uuid, gpu.name, index
         self.lost: str | None = None
         self.power_averaging_ns = 0
-        counter = self._tried(self.counter_mj)
-        power = self._tried(self._power)
+        counter = self._try(self.counter_mj)
+        power = self._try(self._power)
         self.silent = not counter and (power is None or power[1] == 0) and self.lost is None
         self.has_counter = counter is not None and not self.silent
         self.power_source = power[0] if power is not None and not self.silent else None
@@ -143,7 +143,7 @@ class AmdDevice:
         Raises:
             SensorError: It cannot be read.
         """
-        told = self._asked(self._smi.amdsmi_get_energy_count)
+        told = self._ask(self._smi.amdsmi_get_energy_count)
         # Called "power" before ROCm 6.2.1.
         ticks = told.get("energy_accumulator", told.get("power"))
         resolution_uj = told.get("counter_resolution")
@@ -164,11 +164,11 @@ class AmdDevice:
         kinds, current = self._smi.AmdSmiTemperatureType, self._smi.AmdSmiTemperatureMetric.CURRENT
         for kind in (kinds.HOTSPOT, kinds.EDGE):
             with contextlib.suppress(SensorError):
-                return float(self._asked(self._smi.amdsmi_get_temp_metric, kind, current))
+                return float(self._ask(self._smi.amdsmi_get_temp_metric, kind, current))
         return None
 
     def _power(self) -> tuple[str, float]:
-        told = self._asked(self._smi.amdsmi_get_power_info)
+        told = self._ask(self._smi.amdsmi_get_power_info)
         for key in _POWERS:
             if _is_number(told.get(key)):
                 return f"amdsmi_get_power_info: {key}", float(told[key])
@@ -178,14 +178,14 @@ class AmdDevice:
     def _is_die(self) -> bool:
         return _TWO_DIES in self.name
 
-    def _tried(self, read: Callable[[], Any]) -> Any:
+    def _try(self, read: Callable[[], Any]) -> Any:
         try:
             return read()
         except SensorError as error:
             self.lost = str(error) if error.lost else self.lost
             return None
 
-    def _asked(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    def _ask(self, function: Callable[..., Any], *arguments: Any) -> Any:
         try:
             return function(self._handle, *arguments)
         except self._smi.AmdSmiLibraryException as error:
@@ -195,7 +195,7 @@ class AmdDevice:
             raise SensorError(_words(error), lost=False) from error
 
 
-def _imported() -> Any:
+def _import_binding() -> Any:
     try:
         # It prints where it does not find its library, and fails in its own ways.
         with contextlib.redirect_stdout(io.StringIO()):

@@ -44,13 +44,13 @@ def visible_amd_gpus(gpus: Sequence[KnownAmdGpu], env: Mapping[str, str]) -> lis
     filters = [name for name in (_BEFORE, _chooser(env)) if name in env]
     if not filters:
         return list(range(len(gpus)))
-    chosen = _in_hip_order(gpus, filters[0])
+    chosen = _sort_as_hip(gpus, filters[0])
     for variable in filters:
-        chosen = _filtered(chosen, gpus, env[variable])
+        chosen = _filter(chosen, gpus, env[variable])
     return chosen
 
 
-def named_amd_gpus(gpus: Sequence[KnownAmdGpu], names: Sequence[str]) -> list[int]:
+def find_named_amd_gpus(gpus: Sequence[KnownAmdGpu], names: Sequence[str]) -> list[int]:
     """Positions of the GPUs of a config's list: indices, UUIDs or their beginnings, PCI bus ids.
 
     Raises:
@@ -58,7 +58,7 @@ def named_amd_gpus(gpus: Sequence[KnownAmdGpu], names: Sequence[str]) -> list[in
     """
     chosen: list[int] = []
     for name in names:
-        found = _named(name.strip().lower(), list(range(len(gpus))), gpus)
+        found = _pick_named(name.strip().lower(), list(range(len(gpus))), gpus)
         if found is None:
             known = ", ".join(f"{i} = {gpu.uuid or gpu.bdf}" for i, gpu in enumerate(gpus))
             raise EnergyDevicesError(
@@ -74,7 +74,7 @@ def _chooser(env: Mapping[str, str]) -> str:
     return next((name for name in _AFTER if name in env), _AFTER[0])
 
 
-def _in_hip_order(gpus: Sequence[KnownAmdGpu], variable: str) -> list[int]:
+def _sort_as_hip(gpus: Sequence[KnownAmdGpu], variable: str) -> list[int]:
     ids = [gpu.hip_id for gpu in gpus]
     known = [number for number in ids if number is not None]
     if len(gpus) <= 1:
@@ -87,10 +87,10 @@ def _in_hip_order(gpus: Sequence[KnownAmdGpu], variable: str) -> list[int]:
     return sorted(range(len(gpus)), key=lambda place: known[place])
 
 
-def _filtered(among: Sequence[int], gpus: Sequence[KnownAmdGpu], text: str) -> list[int]:
+def _filter(among: Sequence[int], gpus: Sequence[KnownAmdGpu], text: str) -> list[int]:
     chosen: list[int] = []
     for entry in text.split(","):
-        found = _named(entry.strip().lower(), among, gpus)
+        found = _pick_named(entry.strip().lower(), among, gpus)
         if found is None:
             break
         if found not in chosen:
@@ -98,7 +98,7 @@ def _filtered(among: Sequence[int], gpus: Sequence[KnownAmdGpu], text: str) -> l
     return chosen
 
 
-def _named(entry: str, among: Sequence[int], gpus: Sequence[KnownAmdGpu]) -> int | None:
+def _pick_named(entry: str, among: Sequence[int], gpus: Sequence[KnownAmdGpu]) -> int | None:
     """The position of the GPU that an entry names; None if it names none, or several."""
     if entry.isdecimal():
         return among[int(entry)] if int(entry) < len(among) else None

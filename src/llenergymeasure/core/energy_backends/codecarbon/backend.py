@@ -141,7 +141,7 @@ class CodeCarbonBackend:
         """
         window = self._timer.close()
         assert self._sources is not None, "a window opens only on a prepared source"
-        data, failure = self._stopped_task()
+        data, failure = self._stop_task()
         if failure is not None:
             domains = tuple(missing(name, failure, window) for name in self._sources.names)
         else:
@@ -159,7 +159,7 @@ class CodeCarbonBackend:
     def _task_name(self) -> str:
         return f"window-{self._task}"
 
-    def _stopped_task(self) -> tuple[Any, str | None]:
+    def _stop_task(self) -> tuple[Any, str | None]:
         """CodeCarbon's data of the window, or why there is none."""
         try:
             data = self._tracker.stop_task(self._task_name)

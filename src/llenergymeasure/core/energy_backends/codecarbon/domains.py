@@ -104,7 +104,7 @@ class MachineSources:
     def _cpu(self, data: Any, window: MeasurementWindow, rapl_now: RaplState) -> DomainReading:
         if self.rapl.readable == 0:
             return self._number("cpu", data.cpu_energy, EnergyMethod.ESTIMATED, window)
-        fault = _closed(self.rapl, rapl_now) or _may_wrap(self.rapl, window)
+        fault = _report_closed(self.rapl, rapl_now) or _may_wrap(self.rapl, window)
         if fault is not None:
             origin = self._origin("cpu", EnergyMethod.COUNTER)
             return missing("cpu", fault.detail, window, fault.code, origin=origin)
@@ -191,7 +191,7 @@ class MachineSources:
         return f"{library} energy counter of {model}{only}"
 
 
-def _closed(before: RaplState, now: RaplState) -> Reason | None:
+def _report_closed(before: RaplState, now: RaplState) -> Reason | None:
     """Why not every package was read."""
     if before.readable < before.packages:
         detail = (

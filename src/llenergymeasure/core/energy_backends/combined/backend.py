@@ -19,7 +19,7 @@ from llenergymeasure.core.energy_backends.base import (
 )
 from llenergymeasure.core.energy_backends.combined.ownership import Leniency, Ownership, settle
 from llenergymeasure.core.energy_backends.combined.part import Part
-from llenergymeasure.core.energy_backends.combined.reading import assembled
+from llenergymeasure.core.energy_backends.combined.reading import assemble_reading
 from llenergymeasure.core.energy_backends.window_timer import MonotonicClock, WindowTimer
 from llenergymeasure.domain.energy import EnergyReading, domain_kind
 from llenergymeasure.domain.samples import SampleSeries
@@ -80,7 +80,9 @@ class CompositeBackend:
         self._timer.close()
         assert self._ownership is not None, "a window opens only on prepared sources"
         told = {part.name: part.stop() for part in reversed(self._starting)}
-        return assembled({part.name: told[part.name] for part in self._parts}, self._ownership)
+        return assemble_reading(
+            {part.name: told[part.name] for part in self._parts}, self._ownership
+        )
 
     def close(self) -> None:
         """Release every source; forgets an open window."""

@@ -11,7 +11,7 @@ from llenergymeasure.core.energy_backends.combined.ownership import Claim
 from llenergymeasure.core.energy_backends.supervised import (
     PART_TIMEOUT_S,
     StuckError,
-    closed,
+    close_supervised,
     give_up,
     within,
 )
@@ -62,7 +62,7 @@ class Part:
         except EnergyDevicesError:
             raise
         except Exception as error:  # noqa: BLE001 - told with every reading
-            self._failure_for_good = self._told("cannot be set up", error)
+            self._failure_for_good = self._note_told("cannot be set up", error)
         begin_ns = time.monotonic_ns()
         self.start()
         self.start_ns = time.monotonic_ns() - begin_ns
@@ -79,7 +79,7 @@ class Part:
         try:
             within(self.backend.start, PART_TIMEOUT_S)
         except Exception as error:  # noqa: BLE001 - told with the reading
-            self._failure = self._told("failed to start", error)
+            self._failure = self._note_told("failed to start", error)
 
     def stop(self) -> EnergyReading:
         """Close the window; without numbers where anything failed in it."""
@@ -87,7 +87,7 @@ class Part:
             try:
                 reading = within(self.backend.stop, PART_TIMEOUT_S)
             except Exception as error:  # noqa: BLE001 - told with the reading
-                self._failure = self._told("failed to stop", error)
+                self._failure = self._note_told("failed to stop", error)
             else:
                 domains = self._complete(reading.domains)
                 return reading.model_copy(update={"domains": domains})
@@ -95,7 +95,7 @@ class Part:
 
     def close(self) -> None:
         """Release the source."""
-        closed(self.backend, self.name)
+        close_supervised(self.backend, self.name)
 
     def _complete(self, domains: tuple[DomainReading, ...]) -> tuple[DomainReading, ...]:
         """The domains, with those that were expected when the source was set up and are gone."""
@@ -121,7 +121,7 @@ class Part:
             DomainReading(name=kind, scope=self._scope, method=None, joules=None) for kind in kinds
         ]
 
-    def _told(self, what: str, error: Exception) -> str:
+    def _note_told(self, what: str, error: Exception) -> str:
         told = self._words(what, error)
         if isinstance(error, StuckError):
             # It would hang again, in every window.

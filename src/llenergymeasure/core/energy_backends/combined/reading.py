@@ -18,7 +18,7 @@ from llenergymeasure.domain.energy import (
 _Checks = dict[str, list[CrossCheck]]
 
 
-def assembled(readings: Mapping[str, EnergyReading], ownership: Ownership) -> EnergyReading:
+def assemble_reading(readings: Mapping[str, EnergyReading], ownership: Ownership) -> EnergyReading:
     """The reading of all sources together, each domain once.
 
     Args:
@@ -29,8 +29,10 @@ def assembled(readings: Mapping[str, EnergyReading], ownership: Ownership) -> En
         source: [d for d in reading.domains if ownership.shown_by(domain_kind(d.name)) == source]
         for source, reading in readings.items()
     }
-    domains = [_owned(domain, source, ownership) for source, own in shown.items() for domain in own]
-    domains = _checked(domains, readings, ownership)
+    domains = [
+        _mark_owner(domain, source, ownership) for source, own in shown.items() for domain in own
+    ]
+    domains = _cross_check(domains, readings, ownership)
     owning = [source for source in readings if source in ownership.owners.values()]
     names = owning or list(readings)
     kg_co2, reason = _emissions(domains, readings)
@@ -45,12 +47,12 @@ def assembled(readings: Mapping[str, EnergyReading], ownership: Ownership) -> En
     )
 
 
-def _owned(domain: DomainReading, source: str, ownership: Ownership) -> DomainReading:
+def _mark_owner(domain: DomainReading, source: str, ownership: Ownership) -> DomainReading:
     passed_over = ownership.passed_over.get(domain_kind(domain.name), ())
     return domain.model_copy(update={"source": source, "instead_of": passed_over})
 
 
-def _checked(
+def _cross_check(
     domains: Sequence[DomainReading],
     readings: Mapping[str, EnergyReading],
     ownership: Ownership,

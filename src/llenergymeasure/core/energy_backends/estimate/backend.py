@@ -142,7 +142,7 @@ class EstimateBackend:
         # Two threads of one core are two CPUs busy, and draw what the core draws.
         busy_s = min(seen.used_s, cpu.cores * window.duration_s)
         rounding_s = 2 * TICK_S * seen.processes
-        return _estimated(
+        return _estimate_domain(
             "cpu", busy_s * cpu.w_per_core, rounding_s * cpu.w_per_core, origin, window, seen
         )
 
@@ -150,7 +150,7 @@ class EstimateBackend:
         assert self._ram is not None, "a window opens only on a prepared source"
         power_w, words = self._ram
         origin = f"the machine's memory: {words}"
-        return _estimated("ram", power_w * window.duration_s, None, origin, window)
+        return _estimate_domain("ram", power_w * window.duration_s, None, origin, window)
 
 
 class _Window:
@@ -235,7 +235,7 @@ def _unread(origin: str, window: MeasurementWindow) -> DomainReading:
     )
 
 
-def _estimated(
+def _estimate_domain(
     name: str,
     joules: float,
     sampling_j: float | None,

@@ -82,7 +82,7 @@ class TreeMeter:
 
     def _look(self, *, search: bool | None) -> dict[int, _Seen]:
         seen = {}
-        for pid in self._found(search=search) | self._known.keys():
+        for pid in self._find_processes(search=search) | self._known.keys():
             process = _read(pid)
             if process is None or self._has_taken_the_number(pid, process):
                 continue
@@ -94,7 +94,7 @@ class TreeMeter:
         self.most = max(self.most, len(seen))
         return seen
 
-    def _found(self, *, search: bool | None) -> set[int]:
+    def _find_processes(self, *, search: bool | None) -> set[int]:
         begin_s = time.monotonic()
         if search is False or (search is None and begin_s < self._search_at_s):
             return set()

@@ -154,13 +154,15 @@ class CounterBackend(ABC):
             raise EnergyBackendError(f"{self.library} is not prepared: call prepare() first")
         self._timer.require_closed()
         self._closed = []
-        self._open = [self._watched(device, self._found.tree) for device in self._found.devices]
+        self._open = [
+            self._watch_device(device, self._found.tree) for device in self._found.devices
+        ]
         tracks = [one.track for one in self._open]
         await_step(tracks, self._timing)
         for track in tracks:
             track.open()
         if self._open:
-            self._sampler = self._started_sampler(tracks)
+            self._sampler = self._start_sampler(tracks)
         self._timer.open()
 
     def stop(self) -> EnergyReading:
@@ -225,14 +227,14 @@ class CounterBackend(ABC):
             for device, track in zip(devices, tracks, strict=True)
         ]
 
-    def _watched(self, device: CountedDevice, tree: ProcessTree | None) -> Watched:
+    def _watch_device(self, device: CountedDevice, tree: ProcessTree | None) -> Watched:
         telemetry = Telemetry(device.state, tree, self._timing.now_ns)
         return Watched(device, self._track(device), telemetry)
 
     def _track(self, device: CountedDevice) -> DeviceTrack:
         return DeviceTrack(device.sensor, device.rhythm, self._timing.now_ns)
 
-    def _started_sampler(self, tracks: Sequence[DeviceTrack]) -> Sampler:
+    def _start_sampler(self, tracks: Sequence[DeviceTrack]) -> Sampler:
         asked_ms = self._interval_ms
         every_s = min(map(interval_s, tracks)) if asked_ms is None else asked_ms / 1e3
         telemetry = [one.telemetry for one in self._open]

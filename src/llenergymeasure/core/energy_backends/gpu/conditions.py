@@ -56,7 +56,7 @@ def series_of(
     read = {"power_w": _power(track), "energy_j": _energy(track)}
     for quantity, samples in read.items():
         if samples is not None:
-            yield _series(name, quantity, _thinned(samples, every_ns))
+            yield _series(name, quantity, _thin(samples, every_ns))
     for quantity in telemetry.quantities:
         samples = _within(telemetry.quantity(quantity), track)
         if samples is not None:
@@ -97,7 +97,7 @@ def _spread(samples: Quantity | None) -> Spread | None:
     )
 
 
-def _thinned(samples: Quantity, every_ns: int | None) -> Quantity:
+def _thin(samples: Quantity, every_ns: int | None) -> Quantity:
     """The first sample of each stretch of time."""
     if every_ns is None:
         return samples

@@ -80,7 +80,7 @@ class _End:
         )
 
 
-def counted(track: DeviceTrack) -> Counted | None:
+def count_energy(track: DeviceTrack) -> Counted | None:
     """The window's energy; None where the counter was not read at both ends."""
     reads, power = track.seen.counter(), track.seen.power()
     start, end = track.start, _End.among(reads, track.end_ns)
@@ -113,7 +113,7 @@ def _tail(track: DeviceTrack, start: Tick, end: _End, after: Tick, power: PowerR
     most_j = (after.value_mj - end.closing_mj) / 1e3
     period = track.rhythm.counter
     if period is not None:
-        period = period.fitted(after.at_ns - start.at_ns, after.slack_ns + start.slack_ns)
+        period = period.sharpen(after.at_ns - start.at_ns, after.slack_ns + start.slack_ns)
     rises = list(_rises(period, end, after, most_j))
     if len(around):
         # The closing read can have been later than the end, by energy that is not in the tail.

@@ -67,7 +67,9 @@ def await_step(tracks: Sequence[DeviceTrack], timing: Timing) -> None:
     _watch(
         tracks,
         timing,
-        lambda watch: any(watch.hopes(t, begin_ns) and not _stepped(t, begin_ns) for t in tracks),
+        lambda watch: any(
+            watch.hopes(t, begin_ns) and not _has_stepped(t, begin_ns) for t in tracks
+        ),
     )
 
 
@@ -79,7 +81,7 @@ def follow_end(tracks: Sequence[DeviceTrack], timing: Timing) -> None:
         pending[:] = [
             track
             for track in pending
-            if watch.hopes(track, track.end_ns) and not _told(track, timing.now_ns())
+            if watch.hopes(track, track.end_ns) and not _has_told(track, timing.now_ns())
         ]
         return bool(pending)
 
@@ -143,18 +145,18 @@ def _heard(track: DeviceTrack) -> bool:
     return stands_still or track.observed_rhythm().counter is not None
 
 
-def _stepped(track: DeviceTrack, since_ns: int) -> bool:
+def _has_stepped(track: DeviceTrack, since_ns: int) -> bool:
     if not track.sensor.has_counter:
         return True
     steps = track.steps_since(since_ns)
     return any(map(track.seen_well, steps)) or len(steps) >= _TRIES
 
 
-def _told(track: DeviceTrack, now_ns: int) -> bool:
+def _has_told(track: DeviceTrack, now_ns: int) -> bool:
     if not track.sensor.has_counter:
         return now_ns >= track.end_ns + _delay_ns(track)
     step = sharpest(track.steps_since(track.end_ns))
-    if step is None or not _stepped(track, track.end_ns):
+    if step is None or not _has_stepped(track, track.end_ns):
         return False
     # A change of power before the step may show only with the next update after it.
     return now_ns >= step.at_ns + min(_delay_ns(track), SLOWEST_UPDATE_NS)

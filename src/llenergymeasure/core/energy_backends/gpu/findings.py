@@ -51,7 +51,7 @@ def gate_findings(name: str, telemetry: Telemetry, start_ns: int, end_ns: int) -
     shares = throttle_shares(telemetry, start_ns, end_ns)
     limits = _limits(telemetry.quantity(POWER_LIMIT), start_ns)
     found = (
-        _throttled(shares),
+        _report_throttling(shares),
         _power_capped(shares, limits),
         _limit_changed(limits),
         _clocks_changed(telemetry.settings),
@@ -73,7 +73,7 @@ def throttle_shares(telemetry: Telemetry, start_ns: int, end_ns: int) -> dict[st
     return {name: share for name, share in shares.items() if share > 0}
 
 
-def _throttled(shares: Mapping[str, float]) -> Reason | None:
+def _report_throttling(shares: Mapping[str, float]) -> Reason | None:
     held = [f"{words} {shares[name]:.0%}" for name, words in _SLOWDOWNS.items() if name in shares]
     if not held:
         return None

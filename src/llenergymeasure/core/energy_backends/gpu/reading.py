@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from llenergymeasure.core.energy_backends.gpu.counter_energy import Counted, counted
+from llenergymeasure.core.energy_backends.gpu.counter_energy import Counted, count_energy
 from llenergymeasure.core.energy_backends.gpu.sensor_gain import SensorGain
 from llenergymeasure.core.energy_backends.gpu.signal.counter_faults import counter_fault
 from llenergymeasure.core.energy_backends.gpu.signal.power_integral import (
@@ -43,13 +43,13 @@ def device_reading(
     witness = _integral(track)
     if not track.sensor.has_counter:
         return _by_power(track, who, gain, window, witness)
-    value = counted(track)
+    value = count_energy(track)
     evidence = _evidence(track, witness, value)
     fault = (
-        _lost(track)
+        _report_lost(track)
         or counter_fault(track.seen.counter(), track.rhythm.counter)
         or _unread(value)
-        or _contradicted(value, witness)
+        or _contradict(value, witness)
     )
     if fault is not None or value is None:
         return _without_number(who, window, evidence, fault)
@@ -65,7 +65,7 @@ def _by_power(
     integral: Integral | None,
 ) -> DomainReading:
     evidence = _evidence(track, integral, None)
-    fault = _lost(track) or _unsupported(track) or _thin(integral)
+    fault = _report_lost(track) or _report_unsupported(track) or _thin(integral)
     if fault is not None or integral is None:
         return _without_number(who, window, evidence, fault)
     joules = max(integral.joules, 0.0)
@@ -170,13 +170,13 @@ def _origin(method: EnergyMethod, evidence: Evidence) -> str:
     return f"NVML power ({evidence.power_source})"
 
 
-def _lost(track: DeviceTrack) -> Reason | None:
+def _report_lost(track: DeviceTrack) -> Reason | None:
     if track.lost is None:
         return None
     return Reason(code=ReasonCode.DEVICE_LOST, detail=f"the GPU was lost ({track.lost})")
 
 
-def _unsupported(track: DeviceTrack) -> Reason | None:
+def _report_unsupported(track: DeviceTrack) -> Reason | None:
     if track.sensor.power_source is not None:
         return None
     detail = "the GPU offers neither an energy counter nor power"
@@ -202,7 +202,7 @@ def _missing_samples() -> Reason:
     return Reason(code=ReasonCode.SAMPLES_MISSING, detail=detail)
 
 
-def _contradicted(value: Counted | None, witness: Integral | None) -> Reason | None:
+def _contradict(value: Counted | None, witness: Integral | None) -> Reason | None:
     if value is None or witness is None:
         return None
     apart_j = abs(witness.joules - value.joules)

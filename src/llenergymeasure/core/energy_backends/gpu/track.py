@@ -166,7 +166,7 @@ class DeviceTrack:
         try:
             return self.sensor.counter_mj()
         except SensorError as error:
-            self._failed(error)
+            self._note_failure(error)
             return ABSENT
 
     def _read_power(self) -> int:
@@ -175,10 +175,10 @@ class DeviceTrack:
         try:
             return self.sensor.power_mw()
         except SensorError as error:
-            self._failed(error)
+            self._note_failure(error)
             return ABSENT
 
-    def _failed(self, error: SensorError) -> None:
+    def _note_failure(self, error: SensorError) -> None:
         self.misses += 1
         if error.lost:
             self.lost = str(error)

@@ -55,7 +55,7 @@ class NvmlBackend(CounterBackend):
             detail = "NVML shows no GPU that this process may use"
             return Found(without=[no_gpu(SOURCE, ReasonCode.NO_GPU, detail, expected=False)])
         tree = ProcessTree() if sees_host_pids() else None
-        return Found(devices=[_counted(device) for device in devices], tree=tree)
+        return Found(devices=[_make_device(device) for device in devices], tree=tree)
 
     def _release(self) -> None:
         nvml, self._nvml = self._nvml, None
@@ -72,5 +72,5 @@ class NvmlBackend(CounterBackend):
         return binding_version()
 
 
-def _counted(device: NvmlDevice) -> CountedDevice:
+def _make_device(device: NvmlDevice) -> CountedDevice:
     return CountedDevice(device, device.state(), device.name, domain_of(device))

@@ -48,7 +48,7 @@ def visible_gpus(
         return [Chosen(position) for position in range(len(gpus))]
     chosen: dict[int, Chosen] = {}
     for entry in env[_VISIBLE].split(","):
-        found = _named(entry.strip(), gpus, parent_of)
+        found = _pick_named(entry.strip(), gpus, parent_of)
         if found is None:
             break
         if entry.strip().isdecimal():
@@ -57,7 +57,7 @@ def visible_gpus(
     return list(chosen.values())
 
 
-def named_gpus(
+def find_named_gpus(
     names: Sequence[str], gpus: Sequence[KnownGpu], parent_of: ParentOfSlice
 ) -> list[Chosen]:
     """The GPUs of a config's list: NVML indices, UUIDs or their beginnings, PCI bus ids.
@@ -69,7 +69,7 @@ def named_gpus(
     for name in names:
         # Readings call a GPU gpu:N, so a user may.
         plain = name.removeprefix("gpu:")
-        found = _named(plain, gpus, parent_of) or _by_pci_id(plain, gpus)
+        found = _pick_named(plain, gpus, parent_of) or _by_pci_id(plain, gpus)
         if found is None:
             known = ", ".join(f"{i} = {gpu.uuid}" for i, gpu in enumerate(gpus)) or "none"
             raise EnergyDevicesError(
@@ -80,7 +80,7 @@ def named_gpus(
     return list(chosen.values())
 
 
-def _named(entry: str, gpus: Sequence[KnownGpu], parent_of: ParentOfSlice) -> Chosen | None:
+def _pick_named(entry: str, gpus: Sequence[KnownGpu], parent_of: ParentOfSlice) -> Chosen | None:
     if entry.isdecimal():
         return Chosen(int(entry)) if int(entry) < len(gpus) else None
     if entry.upper().startswith("MIG-"):

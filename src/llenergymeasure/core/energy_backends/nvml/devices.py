@@ -17,7 +17,7 @@ from llenergymeasure.core.energy_backends.nvml.calls import Calls, Read
 from llenergymeasure.core.energy_backends.nvml.cuda_visible import (
     Chosen,
     KnownGpu,
-    named_gpus,
+    find_named_gpus,
     visible_gpus,
 )
 from llenergymeasure.core.energy_backends.nvml.state import DeviceState
@@ -82,11 +82,11 @@ class Nvml:
         except self._pynvml.NVMLError as error:
             raise NvmlMissingError(f"the GPUs cannot be listed ({error})", broken=True) from error
         handles = [self._handle(index) for index in range(count)]
-        gpus = [self._known(handle) for handle in handles]
+        gpus = [self._identify(handle) for handle in handles]
         chosen = (
             visible_gpus(gpus, env, self._parent_of)
             if names is None
-            else named_gpus(names, gpus, self._parent_of)
+            else find_named_gpus(names, gpus, self._parent_of)
         )
         return [
             NvmlDevice(self._pynvml, handles[one.position], gpus[one.position], one)
@@ -105,18 +105,18 @@ class Nvml:
         except self._pynvml.NVMLError:
             return None
 
-    def _known(self, handle: Any) -> KnownGpu:
+    def _identify(self, handle: Any) -> KnownGpu:
         nvml = self._pynvml
         if handle is None:
             return LOST
         return KnownGpu(
-            uuid=self._told(nvml.nvmlDeviceGetUUID, handle) or LOST.uuid,
-            name=self._told(nvml.nvmlDeviceGetName, handle) or LOST.name,
-            pci_id=self._told(lambda gpu: nvml.nvmlDeviceGetPciInfo(gpu).busId, handle)
+            uuid=self._ask_fact(nvml.nvmlDeviceGetUUID, handle) or LOST.uuid,
+            name=self._ask_fact(nvml.nvmlDeviceGetName, handle) or LOST.name,
+            pci_id=self._ask_fact(lambda gpu: nvml.nvmlDeviceGetPciInfo(gpu).busId, handle)
             or LOST.pci_id,
         )
 
-    def _told(self, ask: Callable[[Any], Any], handle: Any) -> str | None:
+    def _ask_fact(self, ask: Callable[[Any], Any], handle: Any) -> str | None:
         """What a GPU says of itself; one thing that it does not say leaves the others."""
         try:
             return _text(ask(handle))
@@ -194,7 +194,7 @@ class NvmlDevice:
 
     def _usage_is_momentary(self) -> bool:
         try:
-            architecture = self._asked(self._pynvml.nvmlDeviceGetArchitecture)
+            architecture = self._ask(self._pynvml.nvmlDeviceGetArchitecture)
         except SensorError:
             return False
         momentary: bool = architecture < self._pynvml.NVML_DEVICE_ARCH_AMPERE
@@ -202,7 +202,7 @@ class NvmlDevice:
 
     def _mig_is_on(self) -> bool:
         try:
-            current, _ = self._asked(self._pynvml.nvmlDeviceGetMigMode)
+            current, _ = self._ask(self._pynvml.nvmlDeviceGetMigMode)
         except SensorError:
             return False
         return bool(current == self._pynvml.NVML_DEVICE_MIG_ENABLE)
@@ -223,17 +223,17 @@ class NvmlDevice:
         try:
             return read()  # type: ignore[no-any-return]
         except self._pynvml.NVMLError as error:
-            raise self._translated(error) from error
+            raise self._translate_errors(error) from error
 
-    def _asked(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    def _ask(self, function: Callable[..., Any], *arguments: Any) -> Any:
         if self._handle is None:
             raise SensorError("the GPU is lost", lost=True)
         try:
             return function(self._handle, *arguments)
         except self._pynvml.NVMLError as error:
-            raise self._translated(error) from error
+            raise self._translate_errors(error) from error
 
-    def _translated(self, error: Any) -> SensorError:
+    def _translate_errors(self, error: Any) -> SensorError:
         nvml = self._pynvml
         gone = (
             nvml.NVML_ERROR_GPU_IS_LOST,

@@ -61,17 +61,17 @@ class DeviceState:
 
     def settings(self) -> dict[str, float]:
         """Clocks that somebody set, in MHz, by their name in words."""
-        told = {name: self._asked(read) for name, read in self._settings.items()}
+        told = {name: self._ask(read) for name, read in self._settings.items()}
         return {name: value for name, value in told.items() if value is not None}
 
     def pids(self) -> tuple[int, ...] | None:
         """Processes that compute on the GPU; None where they cannot be listed."""
-        return None if self._pids is None else self._asked(self._pids)
+        return None if self._pids is None else self._ask(self._pids)
 
     def temperature_c(self) -> float | None:
         """Degrees Celsius; None without a sensor."""
         read = self._single.get(TEMPERATURE)
-        value = None if read is None else self._asked(read)
+        value = None if read is None else self._ask(read)
         return None if value is None else float(value)
 
     def _working(self, ways: Mapping[str, Sequence[Read | None]]) -> dict[str, Read]:
@@ -80,9 +80,9 @@ class DeviceState:
 
     def _first(self, ways: Sequence[Read | None]) -> Read | None:
         """The first way to read something that works here."""
-        return next((way for way in ways if way and self._asked(way) is not None), None)
+        return next((way for way in ways if way and self._ask(way) is not None), None)
 
-    def _asked(self, read: Read) -> Any:
+    def _ask(self, read: Read) -> Any:
         try:
             return read()
         except self._error:
@@ -104,8 +104,8 @@ def _quantities(calls: Calls, nvml: Any) -> dict[str, list[Read | None]]:
     memory.version = nvml.nvmlMemory_v2
     return {
         MEMORY_USED: [
-            _used(calls.struct("nvmlDeviceGetMemoryInfo_v2", memory)),
-            _used(calls.struct("nvmlDeviceGetMemoryInfo", nvml.c_nvmlMemory_t())),
+            _measure_used(calls.struct("nvmlDeviceGetMemoryInfo_v2", memory)),
+            _measure_used(calls.struct("nvmlDeviceGetMemoryInfo", nvml.c_nvmlMemory_t())),
         ],
         TEMPERATURE: [
             calls.number("nvmlDeviceGetTemperature", nvml.NVML_TEMPERATURE_GPU),
@@ -154,7 +154,7 @@ def _pids_by(call: Callable[[Any], Any], handle: Any) -> Read:
     return lambda: tuple(process.pid for process in call(handle))
 
 
-def _used(read: Read | None) -> Read | None:
+def _measure_used(read: Read | None) -> Read | None:
     return None if read is None else lambda: read().used
 
 

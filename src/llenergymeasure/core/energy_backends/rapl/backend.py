@@ -36,9 +36,9 @@ from llenergymeasure.core.energy_backends.rapl.powercap import read_uj
 from llenergymeasure.core.energy_backends.rapl.reading import (
     SOURCE,
     Track,
-    closed_tree,
     domain_readings,
     no_rapl,
+    report_closed_tree,
     unreadable,
 )
 from llenergymeasure.core.energy_backends.rapl.zones import RaplDomain, rapl_domains
@@ -87,7 +87,7 @@ class RaplBackend:
         try:
             self._domains = rapl_domains(root)
         except PermissionError:
-            self._absent = closed_tree(root)
+            self._absent = report_closed_tree(root)
             return
         if not self._domains:
             self._absent = no_rapl(root)

@@ -103,7 +103,7 @@ def _folders(root: Path) -> Iterator[tuple[Path, str, tuple[int, ...]]]:
     seen: set[Path] = set()
     while waiting:
         folder = waiting.pop(0)
-        for entry in _listed(folder, strict=folder == root):
+        for entry in _list_folder(folder, strict=folder == root):
             match = _FOLDER.fullmatch(entry.name)
             if match is None or (real := entry.resolve()) in seen:
                 continue
@@ -112,7 +112,7 @@ def _folders(root: Path) -> Iterator[tuple[Path, str, tuple[int, ...]]]:
             waiting.append(entry)
 
 
-def _listed(folder: Path, *, strict: bool) -> list[Path]:
+def _list_folder(folder: Path, *, strict: bool) -> list[Path]:
     try:
         return sorted(folder.iterdir())
     except PermissionError:

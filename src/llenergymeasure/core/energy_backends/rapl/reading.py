@@ -86,7 +86,7 @@ def domain_readings(
     tracks: Sequence[Track], window: MeasurementWindow
 ) -> tuple[DomainReading, ...]:
     """The readings of all domains; ``window`` is that of those which have none of their own."""
-    closed = _closed_to_us([track.domain for track in tracks if _is_closed(track.count.fault)])
+    closed = _report_unreadable([track.domain for track in tracks if _is_closed(track.count.fault)])
     return tuple(_reading(track, window, closed) for track in tracks)
 
 
@@ -106,7 +106,7 @@ def no_rapl(root: Path) -> DomainReading:
     return _absent(Reason(code=ReasonCode.NO_RAPL, detail=detail), expected=False)
 
 
-def closed_tree(root: Path) -> DomainReading:
+def report_closed_tree(root: Path) -> DomainReading:
     """A tree that may not even be listed."""
     detail = f"{root} may not be listed by this user"
     return _absent(Reason(code=ReasonCode.RAPL_UNREADABLE, detail=detail), expected=True)
@@ -144,7 +144,7 @@ def _reading(track: Track, around: MeasurementWindow, closed: Reason | None) -> 
     if _is_unused(track, fault):
         reason = f"{domain.file} stays at 0: nothing is behind it on this machine"
         return who.model_copy(update={"expected": False, "reason": reason})
-    told = closed if closed is not None and _is_closed(fault) else _named(who.name, fault)
+    told = closed if closed is not None and _is_closed(fault) else _prefix_name(who.name, fault)
     # psys is beside the total, so what is wrong with it does not speak against the result.
     findings = (told,) if domain.counted else ()
     return who.model_copy(update={"reason": fault.detail, "findings": findings})
@@ -159,11 +159,11 @@ def _is_unused(track: Track, fault: Reason) -> bool:
     return frozen and track.domain.kind != "cpu" and not track.count.fed
 
 
-def _named(name: str, fault: Reason) -> Reason:
+def _prefix_name(name: str, fault: Reason) -> Reason:
     return Reason(code=fault.code, detail=f"{name}: {fault.detail}")
 
 
-def _closed_to_us(domains: Sequence[RaplDomain]) -> Reason | None:
+def _report_unreadable(domains: Sequence[RaplDomain]) -> Reason | None:
     """One finding for all counters that may not be read, so that the remedy is told once."""
     if not domains:
         return None

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
 from llenergymeasure.config.backend_configs import ReplayConfig
-from llenergymeasure.core.energy_backends.replay.curves import PowerCurve, closed_form
+from llenergymeasure.core.energy_backends.replay.curves import PowerCurve, make_curve
 from llenergymeasure.core.energy_backends.replay.recording import load_recording
 from llenergymeasure.core.energy_backends.window_timer import MonotonicClock, WindowTimer
 from llenergymeasure.domain.energy import (
@@ -60,7 +60,7 @@ class ReplayBackend:
         """
         options = self._options
         if options.curve is not None:
-            self._curve = closed_form(options.curve)
+            self._curve = make_curve(options.curve)
         else:
             assert options.path is not None, "the options demand a path or a curve"
             self._curve = load_recording(options.path)

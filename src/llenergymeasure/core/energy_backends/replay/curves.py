@@ -150,7 +150,7 @@ class RecordedCurve:
         return f"recording {self._source} ({len(self._times_s)} points)"
 
 
-def closed_form(options: CurveSegment) -> PowerCurve:
+def make_curve(options: CurveSegment) -> PowerCurve:
     """The curve that a config's ``curve`` section describes."""
     match options.shape:
         case "constant":

@@ -25,9 +25,9 @@ def load_recording(path_text: str) -> RecordedCurve:
     powers_w: list[float] = []
     for line, t_s, power_w in _points(path, _read_text(path)):
         if times_s and t_s <= times_s[-1]:
-            raise _malformed(path, line, f"t_s {t_s:g} does not come after {times_s[-1]:g}")
+            raise _refuse_line(path, line, f"t_s {t_s:g} does not come after {times_s[-1]:g}")
         if power_w < 0:
-            raise _malformed(path, line, f"power_w {power_w:g} is negative")
+            raise _refuse_line(path, line, f"power_w {power_w:g} is negative")
         times_s.append(t_s)
         powers_w.append(power_w)
     if len(times_s) < 2:
@@ -56,27 +56,27 @@ def _points(path: Path, text: str) -> Iterator[tuple[int, float, float]]:
         header = [cell.strip() for cell in next(reader, [])]
         missing = [column for column in _COLUMNS if column not in header]
         if missing:
-            raise _malformed(path, 1, f"there is no column {' or '.join(missing)}")
+            raise _refuse_line(path, 1, f"there is no column {' or '.join(missing)}")
         places = [header.index(column) for column in _COLUMNS]
         for row in reader:
             if any(cell.strip() for cell in row):
                 t_s, power_w = (_number(path, reader.line_num, row, place) for place in places)
                 yield reader.line_num, t_s, power_w
     except csv.Error as error:
-        raise _malformed(path, reader.line_num, str(error)) from error
+        raise _refuse_line(path, reader.line_num, str(error)) from error
 
 
 def _number(path: Path, line: int, row: list[str], place: int) -> float:
     if place >= len(row):
-        raise _malformed(path, line, f"{len(row)} values where {place + 1} or more are needed")
+        raise _refuse_line(path, line, f"{len(row)} values where {place + 1} or more are needed")
     try:
         value = float(row[place])
     except ValueError as error:
-        raise _malformed(path, line, f"{row[place]!r} is not a number") from error
+        raise _refuse_line(path, line, f"{row[place]!r} is not a number") from error
     if not math.isfinite(value):
-        raise _malformed(path, line, f"{row[place]!r} is not a finite number")
+        raise _refuse_line(path, line, f"{row[place]!r} is not a finite number")
     return value
 
 
-def _malformed(path: Path, line: int, what: str) -> EnergyBackendError:
+def _refuse_line(path: Path, line: int, what: str) -> EnergyBackendError:
     return EnergyBackendError(f"{path}:{line}: {what}", hint=_FORM)

@@ -108,7 +108,7 @@ class ZeusBackend:
         if self._absent is not None:
             domains = (self._absent.model_copy(update={"window": window}),)
         else:
-            joules, failure = self._ended()
+            joules, failure = self._end_window()
             domains = tuple(self._reading(gpu, joules, failure, window) for gpu in self._gpus)
         return EnergyReading(
             backend="zeus",
@@ -130,7 +130,7 @@ class ZeusBackend:
     def _key(self) -> str:
         return f"window-{self._windows}"
 
-    def _ended(self) -> tuple[dict[int, float], str | None]:
+    def _end_window(self) -> tuple[dict[int, float], str | None]:
         """Joules by Zeus' index, or why there are none."""
         if self._start_failure is not None:
             return {}, self._start_failure

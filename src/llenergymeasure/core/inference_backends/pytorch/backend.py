@@ -172,7 +172,7 @@ class PyTorchBackend:
         # Outside the handler, where the exception no longer keeps the batch's tensors alive.
         runtime.free_cached_memory(ready.device)
         _log.warning("a batch of %d requests failed: %s", len(requests), failure)
-        return _failed(requests, failure, dispatch_ns)
+        return _fail_requests(requests, failure, dispatch_ns)
 
     def _run(
         self, ready: _Ready, requests: list[InferenceRequest], dispatch_ns: int
@@ -233,7 +233,7 @@ class PyTorchBackend:
         traces = {t.request_id: t for t in self._run(ready, sound, dispatch_ns)} if sound else {}
         for request, reason in zip(requests, refusals, strict=True):
             if reason is not None:
-                traces[request.request_id] = _failed([request], reason, dispatch_ns)[0]
+                traces[request.request_id] = _fail_requests([request], reason, dispatch_ns)[0]
         return [traces[request.request_id] for request in requests]
 
     def synchronize(self) -> None:
@@ -283,7 +283,9 @@ def _refusal(request: InferenceRequest, length: int, positions: int | None) -> s
     return None
 
 
-def _failed(requests: list[InferenceRequest], error: str, dispatch_ns: int) -> list[RequestTrace]:
+def _fail_requests(
+    requests: list[InferenceRequest], error: str, dispatch_ns: int
+) -> list[RequestTrace]:
     return_ns = time.monotonic_ns()
     return [
         RequestTrace(request.request_id, None, (), dispatch_ns, return_ns, error=error)

@@ -40,7 +40,7 @@ def prompt_texts(
         text, refusal = request.prompt, None
         if request.messages is not None:
             try:
-                text = _rendered(tokenizer, request.messages)
+                text = _render(tokenizer, request.messages)
             except Exception as error:  # noqa: BLE001 - a template is a program of its own
                 refusal = f"the chat template does not take this chat: {_first_line(error)}"
         texts.append(text)
@@ -48,7 +48,7 @@ def prompt_texts(
     return texts, refusals
 
 
-def _rendered(tokenizer: Any, messages: Sequence[ChatMessage]) -> str:
+def _render(tokenizer: Any, messages: Sequence[ChatMessage]) -> str:
     turns = [{"role": message.role, "content": message.content} for message in messages]
     return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
 
@@ -109,14 +109,16 @@ def tokenise(
     if limit is None:
         return _batch(_encode(tokenizer, prompts, **options), [0] * len(prompts))
     if tokenizer.is_fast:
-        return _in_one_pass(tokenizer, prompts, limit, **options)
+        return _encode_in_one_pass(tokenizer, prompts, limit, **options)
     whole = _encode(tokenizer, prompts, **options)
     kept = _encode(tokenizer, prompts, truncation=True, max_length=limit, **options)
     cut = [sum(a) - sum(b) for a, b in zip(_masks(whole), _masks(kept), strict=True)]
     return _batch(kept, cut)
 
 
-def _in_one_pass(tokenizer: Any, prompts: Sequence[str], limit: int, **options: Any) -> Tokenised:
+def _encode_in_one_pass(
+    tokenizer: Any, prompts: Sequence[str], limit: int, **options: Any
+) -> Tokenised:
     """Tokenising twice to learn what was cut would show in the throughput of small models."""
     encoded = _encode(
         tokenizer,

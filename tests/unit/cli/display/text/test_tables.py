@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from llenergymeasure.cli.display.text.lines import wrapped
+from llenergymeasure.cli.display.text.lines import wrap_line
 from llenergymeasure.cli.display.text.tables import KEPT, Column, fitting, print_table
 
 COLUMNS = [
@@ -65,7 +65,7 @@ def test_square_brackets_are_no_markup() -> None:
 @given(st.integers(min_value=20, max_value=60))
 def test_a_number_keeps_its_unit_when_lines_are_wrapped(width: int) -> None:
     text = "mean 10.71 J (estimated), 95 % interval 10.17 to 11.24, n = 3, 1.5 ± 0.2 s"
-    lines = wrapped(text, width)
+    lines = wrap_line(text, width)
     assert " ".join(lines) == text
     assert any("n = 3" in line for line in lines)
     assert any("10.71 J" in line for line in lines)
@@ -74,4 +74,4 @@ def test_a_number_keeps_its_unit_when_lines_are_wrapped(width: int) -> None:
 
 def test_a_path_is_never_broken() -> None:
     path = "/a-long/path-with-hyphens/and more" + "x" * 80
-    assert " ".join(wrapped(path, 20)) == path
+    assert " ".join(wrap_line(path, 20)) == path

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from llenergymeasure.core.energy_backends.amdsmi.hip_visible import (
     KnownAmdGpu,
-    named_amd_gpus,
+    find_named_amd_gpus,
     visible_amd_gpus,
 )
 from llenergymeasure.exceptions import EnergyBackendError
@@ -68,13 +68,13 @@ def test_an_order_that_is_not_known_is_not_guessed() -> None:
     ],
 )
 def test_names_are_indices_uuids_or_bus_ids(names: list[str], places: list[int]) -> None:
-    assert named_amd_gpus(UNORDERED, names) == places
+    assert find_named_amd_gpus(UNORDERED, names) == places
 
 
 @pytest.mark.parametrize("name", ["4", "", "aff74a0", "c9:00.0", "GPU-"])
 def test_a_name_that_fits_none_or_several_is_refused(name: str) -> None:
     with pytest.raises(EnergyBackendError, match="names no GPU, or several") as raised:
-        named_amd_gpus(UNORDERED, [name])
+        find_named_amd_gpus(UNORDERED, [name])
     assert "0 = 0aff74a0" in (raised.value.hint or "")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llenergymeasure.core.energy_backends.gpu.counter_energy import counted
+from llenergymeasure.core.energy_backends.gpu.counter_energy import count_energy
 from llenergymeasure.core.energy_backends.gpu.edges import await_step, follow_end
 from llenergymeasure.core.energy_backends.gpu.signal.ticks import Tick
 from llenergymeasure.core.energy_backends.gpu.track import DeviceTrack
@@ -73,8 +73,8 @@ def test_splitting_a_window_never_changes_the_total(
     # Where one ends the next begins: no joule is lost in between, none is there twice.
     first = virtual.part(whole, whole.start, split.at_ns)
     second = virtual.part(whole, split, whole.end_ns)
-    parts = [counted(part) for part in (first, second)]
-    total = counted(whole)
+    parts = [count_energy(part) for part in (first, second)]
+    total = count_energy(whole)
     assert total is not None and None not in parts
 
     apart_j = abs(sum(part.joules for part in parts) - total.joules)

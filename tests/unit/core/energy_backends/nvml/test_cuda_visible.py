@@ -5,7 +5,7 @@ import pytest
 from llenergymeasure.core.energy_backends.nvml.cuda_visible import (
     Chosen,
     KnownGpu,
-    named_gpus,
+    find_named_gpus,
     visible_gpus,
 )
 from llenergymeasure.exceptions import EnergyBackendError
@@ -81,11 +81,11 @@ def test_indices_of_unequal_gpus_need_a_known_order() -> None:
     ],
 )
 def test_names_of_a_config(name: str, expected: int) -> None:
-    assert [chosen.position for chosen in named_gpus([name], GPUS, SLICES.get)] == [expected]
+    assert [chosen.position for chosen in find_named_gpus([name], GPUS, SLICES.get)] == [expected]
 
 
 @pytest.mark.parametrize("name", ["3", "GPU-a", "GPU-zz", "10:00.0", "MIG-9", "", "gpu"])
 def test_a_name_that_fits_none_or_several_is_refused(name: str) -> None:
     with pytest.raises(EnergyBackendError, match=r"energy\.nvml\.devices") as caught:
-        named_gpus([name], GPUS, SLICES.get)
+        find_named_gpus([name], GPUS, SLICES.get)
     assert "0 = GPU-aa000000-1" in (caught.value.hint or "")

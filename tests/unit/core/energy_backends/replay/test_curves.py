@@ -14,7 +14,7 @@ from llenergymeasure.core.energy_backends.replay.curves import (
     RampCurve,
     RecordedCurve,
     SquareCurve,
-    closed_form,
+    make_curve,
 )
 
 watts = st.floats(0, 1e4)
@@ -124,6 +124,6 @@ def test_a_recording_says_what_it_does_not_cover() -> None:
     ],
 )
 def test_options_describe_a_curve(options: dict[str, object], curve: PowerCurve) -> None:
-    made = closed_form(CurveSegment.model_validate(options))
+    made = make_curve(CurveSegment.model_validate(options))
     assert made == curve
     assert made.describe()

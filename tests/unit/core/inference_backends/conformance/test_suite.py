@@ -24,7 +24,7 @@ PLUGINS = Path(__file__).parents[4] / "plugins"
 
 
 def forget_what_is_registered() -> None:
-    registry.registered.cache_clear()
+    registry.list_registered.cache_clear()
     models._config_model.cache_clear()
 
 

@@ -67,7 +67,7 @@ class Changes:
     likely_ns: Ints
 
     @classmethod
-    def seen(cls, reads: PowerReads, sensor: PowerSensor) -> Changes:
+    def from_reads(cls, reads: PowerReads, sensor: PowerSensor) -> Changes:
         """The changes that these reads show; at least one read."""
         changed = np.flatnonzero(np.diff(reads.power_w))
         shown = stretches(reads.before_ns, reads.after_ns, changed)

@@ -51,7 +51,7 @@ def integrate(
     around = reads.around(start_ns, end_ns + sensor.update_ns + sensor.averaging_ns)
     if len(around) < 2:
         return None
-    changes = Changes.seen(around, sensor)
+    changes = Changes.from_reads(around, sensor)
     open_j = _misplaced_j(changes.between(start_ns, end_ns), start_ns, end_ns)
     open_j += _averaged_j(around, sensor) + _RESOLUTION_W * (end_ns - start_ns) / 1e9
     hidden_j = hidden_w(around) * hidden_ns(around, sensor, start_ns, end_ns) / 1e9

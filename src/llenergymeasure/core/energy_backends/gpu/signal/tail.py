@@ -105,7 +105,7 @@ class _Open:
     def __add__(self, more: _Open) -> _Open:
         return _Open(self.low_j + more.low_j, self.high_j + more.high_j)
 
-    def blurred(self, by_j: Floats | np.float64) -> _Open:
+    def widen(self, by_j: Floats | np.float64) -> _Open:
         return _Open(self.low_j - by_j, self.high_j + by_j)
 
 
@@ -118,14 +118,14 @@ def tail_energy(rise: Rise, reads: PowerReads, sensor: PowerSensor) -> Tail:
         sensor: How these reads come about.
     """
     tick = rise.tick
-    seen = Changes.seen(reads, sensor)
+    seen = Changes.from_reads(reads, sensor)
     changes = seen.between(min(rise.before_ns, rise.end_ns), tick.latest_ns)
     positions = _Positions.of(changes, rise.end_ns)
-    head = positions.energy(rise.before_ns, rise.end_ns).blurred(positions.grain_j)
-    head += _hidden(reads, sensor, rise.before_ns, rise.end_ns)
+    head = positions.energy(rise.before_ns, rise.end_ns).widen(positions.grain_j)
+    head += _bound_hidden(reads, sensor, rise.before_ns, rise.end_ns)
     tail = positions.energy(rise.end_ns, tick.at_ns)
-    tail = tail.blurred(_MISMATCH * np.abs(tail.high_j) + _noise_j(rise.end_ns, tick.at_ns))
-    tail += _hidden(reads, sensor, rise.end_ns, tick.at_ns)
+    tail = tail.widen(_MISMATCH * np.abs(tail.high_j) + _noise_j(rise.end_ns, tick.at_ns))
+    tail += _bound_hidden(reads, sensor, rise.end_ns, tick.at_ns)
 
     highest_w = float(changes.levels_w.max())
     blur_j = highest_w * (tick.slack_ns + rise.jitter_ns) / 1e9
@@ -197,7 +197,7 @@ def _noise_j(start_ns: int, end_ns: int) -> float:
     return _NOISE_W * abs(end_ns - start_ns) / 1e9
 
 
-def _hidden(reads: PowerReads, sensor: PowerSensor, start_ns: int, end_ns: int) -> _Open:
+def _bound_hidden(reads: PowerReads, sensor: PowerSensor, start_ns: int, end_ns: int) -> _Open:
     """What can have come and gone unseen within a part."""
     unseen_ns = hidden_ns(reads, sensor, start_ns, end_ns, few=True)
     hidden_j = np.sum(hidden_w(reads) * unseen_ns) / 1e9

@@ -79,7 +79,7 @@ class Period:
         """How far two updates that lie so many periods apart can be off that distance."""
         return 2 * self.jitter_ns + int(abs(periods) * self.error_ns)
 
-    def fitted(self, length_ns: float, blur_ns: float) -> Period:
+    def sharpen(self, length_ns: float, blur_ns: float) -> Period:
         """Sharpened by the distance of two steps, if it is plain how many periods that is."""
         count = max(round(length_ns / self.period_ns), 1)
         off_ns = abs(length_ns - count * self.period_ns)
@@ -114,7 +114,7 @@ def update_period(earliest_ns: Ints, latest_ns: Ints) -> Period | None:
         slack_ns[sharp[1:]] + slack_ns[sharp[0]],
     )
     for length_ns, blur in zip(since_ns.tolist(), blurs_ns.tolist(), strict=True):
-        period = period.fitted(length_ns, blur)
+        period = period.sharpen(length_ns, blur)
     return period
 
 
@@ -139,15 +139,15 @@ def on_the_beat(earliest_ns: Ints, latest_ns: Ints, period: Period) -> tuple[Int
     if not 0 < len(earliest_ns) <= _FOLLOWED:
         return earliest_ns, latest_ns
     raw = list(zip(earliest_ns.tolist(), latest_ns.tolist(), strict=True))
-    ahead = np.array(_followed(raw, period), dtype=np.int64)
-    back = np.array(_followed(raw[::-1], period)[::-1], dtype=np.int64)
+    ahead = np.array(_follow(raw, period), dtype=np.int64)
+    back = np.array(_follow(raw[::-1], period)[::-1], dtype=np.int64)
     early_ns = np.maximum(ahead[:, 0], back[:, 0])
     late_ns = np.minimum(ahead[:, 1], back[:, 1])
     agree = early_ns <= late_ns
     return np.where(agree, early_ns, earliest_ns), np.where(agree, late_ns, latest_ns)
 
 
-def _followed(raw: list[tuple[int, int]], period: Period) -> list[tuple[int, int]]:
+def _follow(raw: list[tuple[int, int]], period: Period) -> list[tuple[int, int]]:
     """Stretches in one direction of time, each narrowed by the ones before it."""
     every_ns = period.period_ns
     beat = raw[0]

@@ -89,11 +89,11 @@ def test_the_true_period_is_within_its_error(
 
 def test_a_long_time_sharpens_the_period_only_if_it_can_be_counted() -> None:
     rough = Period(20 * MS, 0, 0.05 * MS)
-    fine = rough.fitted(20.01 * 50 * MS, 0.5 * MS)
+    fine = rough.sharpen(20.01 * 50 * MS, 0.5 * MS)
     assert fine.period_ns == pytest.approx(20.01 * MS)
     assert fine.error_ns == pytest.approx(0.01 * MS)
     # 500 periods could as well be 501.
-    assert rough.fitted(20.01 * 500 * MS, 0.5 * MS) is rough
+    assert rough.sharpen(20.01 * 500 * MS, 0.5 * MS) is rough
 
 
 @given(st.floats(0, 20), st.lists(st.integers(1, 3), min_size=30, max_size=60))
