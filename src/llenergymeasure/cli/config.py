@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from llenergymeasure.cli.arguments import completion
+from llenergymeasure.cli.arguments.config_flags import layer_options
 from llenergymeasure.cli.arguments.lazy import LazyGroup
-from llenergymeasure.cli.arguments.options import current, global_options, layer_options
+from llenergymeasure.cli.arguments.options import current, global_options
 
 COMMANDS = {
     "validate": ("llenergymeasure.cli.config:validate", "Check a config file."),

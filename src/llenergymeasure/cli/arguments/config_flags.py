@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from llenergymeasure.cli.arguments import completion
-from llenergymeasure.cli.arguments.options import Whole, layer_options
+from llenergymeasure.cli.arguments.options import Whole
 
 # Old flag -> (parameter, key, what to write instead).
 _DEPRECATED = {
@@ -64,6 +64,18 @@ _OPTIONS = (
     click.option("--precision", hidden=True),
     click.option("--temperature", type=float, hidden=True),
 )
+
+
+def layer_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Attach what lies over a config file: ``--set`` and ``--preset``."""
+    sets = click.option(
+        "--set", "sets", multiple=True, metavar="KEY=VALUE", help="Set a config key; repeatable."
+    )
+    preset = click.option(
+        "--preset", metavar="NAME", shell_complete=completion.presets, help="Start from a preset."
+    )
+    with_layers: Callable[..., Any] = sets(preset(command))
+    return with_layers
 
 
 def config_flags(command: Callable[..., Any]) -> Callable[..., Any]:

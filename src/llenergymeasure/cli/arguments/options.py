@@ -9,8 +9,6 @@ from typing import Any, TypeVar
 
 import click
 
-from llenergymeasure.cli.arguments import completion
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -58,17 +56,6 @@ def global_options(command: F) -> F:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
-
-
-def layer_options(command: F) -> F:
-    """Attach what lies over a config file: ``--set`` and ``--preset``."""
-    sets = click.option(
-        "--set", "sets", multiple=True, metavar="KEY=VALUE", help="Set a config key; repeatable."
-    )
-    preset = click.option(
-        "--preset", metavar="NAME", shell_complete=completion.presets, help="Start from a preset."
-    )
-    return sets(preset(command))
 
 
 def version_option(command: F) -> F:
