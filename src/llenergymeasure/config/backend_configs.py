@@ -202,7 +202,7 @@ class AmdSmiConfig(BackendOptions):
 
 PYTORCH = BackendSpec(
     name="pytorch",
-    target=f"{_INFERENCE}.pytorch:PyTorchBackend",
+    target=f"{_INFERENCE}.pytorch.backend:PyTorchBackend",
     options=PyTorchConfig,
     requires=("torch", "transformers"),
     description="Hugging Face transformers on PyTorch, static batches.",
