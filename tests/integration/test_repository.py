@@ -324,6 +324,14 @@ def test_a_requests_file_outside_is_not_read(store: FileSystemRepository) -> Non
         store.load_traces(raw(requests_file="../../x.parquet"))
 
 
+def test_requests_of_older_versions_have_no_time_of_tokenising(store: FileSystemRepository) -> None:
+    store.save_raw(raw(), [trace(0, tokenization_ns=5)], cycles_planned=1)
+    path = store.raw_dir(EXPERIMENT) / "requests_0.parquet"
+    table = pq.read_table(pa.BufferReader(path.read_bytes())).drop_columns(["tokenization_ns"])
+    pq.write_table(table, path)
+    assert requests_table.read_requests(path) == [trace(0)]
+
+
 def test_the_parquet_file_can_be_read_by_anything(store: FileSystemRepository) -> None:
     seen = trace(1, token_times_ns=(1_500_000, 2_500_000, 3_250_000), output_token_ids=(4, 5, 6))
     store.save_raw(raw(3, 1, of=2), [seen, trace(0), trace(2, failed=True)], cycles_planned=3)
@@ -346,6 +354,7 @@ def test_the_parquet_file_can_be_read_by_anything(store: FileSystemRepository) -
             "ttft_ms": 0.5,
             "finish_reason": "length",
             "error": None,
+            "tokenization_ns": None,
             "output_token_ids": [4, 5, 6],
             "token_times_ns": [1_500_000, 2_500_000, 3_250_000],
         },
@@ -362,6 +371,7 @@ def test_the_parquet_file_can_be_read_by_anything(store: FileSystemRepository) -
             "ttft_ms": None,
             "finish_reason": "length",
             "error": None,
+            "tokenization_ns": None,
             "output_token_ids": [0, 1, 2],
             "token_times_ns": None,
         },
@@ -378,6 +388,7 @@ def test_the_parquet_file_can_be_read_by_anything(store: FileSystemRepository) -
             "ttft_ms": None,
             "finish_reason": None,
             "error": "it broke",
+            "tokenization_ns": None,
             "output_token_ids": [],
             "token_times_ns": None,
         },

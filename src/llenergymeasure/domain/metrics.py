@@ -28,7 +28,11 @@ LatencyMode = Literal["batch_return", "streaming"]
 
 
 class InferenceMetrics(Record):
-    """Counts and rates. Rates are ratios of sums, None when the duration is not positive."""
+    """Counts and rates. Rates are ratios of sums, None when the duration is not positive.
+
+    ``tokenization_s`` is what of the window went into turning prompts into tokens, summed over
+    processes; None where an engine does not tell it of each answered request.
+    """
 
     requests: int
     failed_requests: int
@@ -41,6 +45,7 @@ class InferenceMetrics(Record):
     requests_per_s: float | None
     truncated_requests: int = 0
     truncated_prompt_tokens: int = 0
+    tokenization_s: float | None = None
 
 
 class LatencySummary(Record):
@@ -130,7 +135,16 @@ def inference_metrics(traces: Iterable[RequestTrace], duration_s: float) -> Infe
         duration_s=duration_s,
         truncated_requests=sum(t.truncated_prompt_tokens > 0 for t in traces),
         truncated_prompt_tokens=sum(t.truncated_prompt_tokens for t in traces),
+        tokenization_s=_tokenization_s(traces),
     )
+
+
+def _tokenization_s(traces: Sequence[RequestTrace]) -> float | None:
+    """A request that failed may have failed before it had tokens; an answered one had them."""
+    known = [t.tokenization_ns for t in traces if t.tokenization_ns is not None]
+    if not known or any(t.tokenization_ns is None for t in traces if not t.failed):
+        return None
+    return sum(known) / 1e9
 
 
 def inference_from_counts(
@@ -142,6 +156,7 @@ def inference_from_counts(
     duration_s: float,
     truncated_requests: int = 0,
     truncated_prompt_tokens: int = 0,
+    tokenization_s: float | None = None,
 ) -> InferenceMetrics:
     """Derive the rates from summed counts, so that a ratio is always a ratio of sums."""
     total_tokens = input_tokens + output_tokens
@@ -157,6 +172,7 @@ def inference_from_counts(
         requests_per_s=ratio(requests - failed_requests, duration_s),
         truncated_requests=truncated_requests,
         truncated_prompt_tokens=truncated_prompt_tokens,
+        tokenization_s=tokenization_s,
     )
 
 

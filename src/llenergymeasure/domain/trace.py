@@ -55,6 +55,9 @@ class RequestTrace:
         truncated_prompt_tokens: Prompt tokens cut off by ``max_input_tokens``.
         finish_reason: ``stop`` (end of sequence) or ``length``; None if the request failed.
         error: Why the request failed; None if it did not.
+        tokenization_ns: Time that turning its prompt into tokens took within the window. Where a
+            batch is tokenised at once it is the request's share, so that the requests' times add
+            up to the whole. None where the engine does not tell.
     """
 
     request_id: int
@@ -66,6 +69,7 @@ class RequestTrace:
     truncated_prompt_tokens: int = 0
     finish_reason: FinishReason | None = None
     error: str | None = None
+    tokenization_ns: int | None = None
 
     @property
     def failed(self) -> bool:

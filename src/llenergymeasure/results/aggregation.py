@@ -181,6 +181,7 @@ def _sum_inference(
         duration_s=sum(p.duration_s for p in parts) if duration_s is None else duration_s,
         truncated_requests=sum(part.truncated_requests for part in parts),
         truncated_prompt_tokens=sum(part.truncated_prompt_tokens for part in parts),
+        tokenization_s=sum_if_all(part.tokenization_s for part in parts),
     )
 
 

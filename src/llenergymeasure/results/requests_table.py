@@ -32,6 +32,7 @@ def _schema() -> Any:
             ("ttft_ms", pa.float64()),
             ("finish_reason", pa.string()),
             ("error", pa.string()),
+            ("tokenization_ns", pa.int64()),
             ("output_token_ids", pa.list_(pa.int32())),
             ("token_times_ns", pa.list_(pa.int64())),
         ],
@@ -106,6 +107,7 @@ def _row(trace: RequestTrace, cycle: int, process_index: int) -> dict[str, Any]:
         "ttft_ms": (times[0] - trace.dispatch_ns) / 1e6 if times and answered else None,
         "finish_reason": trace.finish_reason,
         "error": trace.error,
+        "tokenization_ns": trace.tokenization_ns,
         "output_token_ids": list(trace.output_token_ids),
         "token_times_ns": None if times is None else list(times),
     }
@@ -123,4 +125,6 @@ def _trace(row: dict[str, Any]) -> RequestTrace:
         truncated_prompt_tokens=row["truncated_prompt_tokens"],
         finish_reason=row["finish_reason"],
         error=row["error"],
+        # Files of older versions have no such column.
+        tokenization_ns=row.get("tokenization_ns"),
     )

@@ -76,6 +76,24 @@ def test_requests_and_tokens_are_counted() -> None:
     assert (found.truncated_requests, found.truncated_prompt_tokens) == (1, 2)
 
 
+@pytest.mark.parametrize(
+    ("times_ns", "failed_ns", "expected_s"),
+    [
+        ((2_000_000, 3_000_000), None, 0.005),
+        ((2_000_000, 3_000_000), 1_000_000, 0.006),
+        ((2_000_000, None), 1_000_000, None),
+        ((None, None), None, None),
+        ((0, 0), None, 0.0),
+    ],
+)
+def test_time_of_tokenising_is_a_sum_that_leaves_out_no_answered_request(
+    times_ns: tuple[int | None, ...], failed_ns: int | None, expected_s: float | None
+) -> None:
+    traces = [trace(0, 1, tokenization_ns=time_ns) for time_ns in times_ns]
+    found = inference_metrics([*traces, failed(tokenization_ns=failed_ns)], 2.0)
+    assert found.tokenization_s == expected_s
+
+
 def test_no_time_gives_no_rate() -> None:
     found = inference_from_counts(
         requests=1, failed_requests=0, input_tokens=1, output_tokens=1, duration_s=0.0

@@ -76,6 +76,14 @@ def test_counts_are_sums_and_rates_are_ratios_of_sums() -> None:
     assert inference.requests_per_s == 5 / 5.0
 
 
+def test_time_of_tokenising_adds_up_where_every_part_tells_it() -> None:
+    told = (trace(0, tokenization_ns=1_000_000), trace(1, tokenization_ns=2_000_000))
+    both = aggregated(raw(1, traces=told), raw(2, traces=told, start_s=10))
+    assert both.metrics.inference.tokenization_s == 0.006
+    one = aggregated(raw(1, traces=told), raw(2, start_s=10))
+    assert one.metrics.inference.tokenization_s is None
+
+
 def test_a_cycle_lasts_from_its_first_start_to_its_last_end() -> None:
     result = aggregated(
         raw(1, 0, of=3, start_s=1.0, duration_s=2.0),

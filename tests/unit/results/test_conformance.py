@@ -53,7 +53,12 @@ def plain(series: Iterable[SampleSeries]) -> list[tuple[str, str, list[int], lis
 def test_a_result_comes_back_with_its_requests(store: Repository) -> None:
     result = raw()
     traces = [
-        trace(2, token_times_ns=(2_100_000, 2_200_000), output_token_ids=(7, 2**31 - 1)),
+        trace(
+            2,
+            tokenization_ns=1_500_000,
+            token_times_ns=(2_100_000, 2_200_000),
+            output_token_ids=(7, 2**31 - 1),
+        ),
         trace(0, failed=True, prompt_tokens=None),
         trace(1, truncated_prompt_tokens=4, finish_reason="stop", output_token_ids=()),
     ]

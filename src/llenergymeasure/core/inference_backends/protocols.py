@@ -9,7 +9,8 @@
 
 A backend never computes a metric, touches energy, reads config files or writes files. It
 reports what it saw: CLOCK_MONOTONIC nanoseconds and true token counts (no padding, nothing
-after end-of-sequence, nothing interpolated).
+after end-of-sequence, nothing interpolated). Each trace's ``tokenization_ns`` says how long its
+prompt took to become tokens within the window.
 """
 
 from __future__ import annotations
