@@ -2,7 +2,7 @@
 # make test   every test
 # make check  lint, format, types, import contracts
 # make docs   the documentation site, in build/docs
-# make format, make bench: see CONTRIBUTING.md
+# make test-more, make format, make bench: see CONTRIBUTING.md
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,9 +10,12 @@ BIN := $(VENV)/bin
 CONSTRAINTS := constraints.txt
 # One BLAS thread a process: two that share two cores can slow each other 30-fold.
 TEST_WORKERS ?= 2
+# What `make test-more` runs: new examples for each property test, in these files or folders.
+EXAMPLES ?= 3000
+TESTS ?= tests
 
 .DELETE_ON_ERROR:
-.PHONY: demo test check docs format clean bench
+.PHONY: demo test test-more check docs format clean bench
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -35,6 +38,10 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup
+
+test-more: $(VENV)/.installed-dev
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal \
+	  -m hypothesis --examples $(EXAMPLES) --timeout 0 $(TESTS)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

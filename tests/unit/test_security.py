@@ -4,7 +4,7 @@ import string
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llenergymeasure.exceptions import ConfigurationError
@@ -33,7 +33,6 @@ def test_an_id_fits_a_file_name() -> None:
         safe_id("a" * (MAX_ID_LENGTH + 1))
 
 
-@settings(deadline=None)
 @given(st.text() | st.text(alphabet=SAFE + "/\\"))
 def test_an_accepted_id_names_a_direct_child(text: str) -> None:
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -53,18 +53,14 @@ def must_load_or_explain(path: Path) -> None:
         assert str(error).strip()
 
 
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=300)
 @given(data=configs)
 def test_mangled_mappings(file: Path, data: dict[str, object]) -> None:
     dump({"config_name": "a", "model_name": "m", **data}, file)
     must_load_or_explain(file)
 
 
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=300)
 @given(
     raw=st.binary(max_size=200)
     | st.text(alphabet="ab:{}[]&*!|>-#'\"\n\t %@`,?<", max_size=60).map(str.encode)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llenergymeasure.domain.energy import (
@@ -71,7 +71,6 @@ READINGS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(READINGS, READINGS)
 def test_sums_of_parts_are_the_sum(one: list[DomainReading], other: list[DomainReading]) -> None:
     whole, parts = total_energy(one + other), [total_energy(one), total_energy(other)]
@@ -82,7 +81,6 @@ def test_sums_of_parts_are_the_sum(one: list[DomainReading], other: list[DomainR
         assert math.isclose(whole.estimated_j, sum(estimated), rel_tol=1e-9)
 
 
-@settings(deadline=None)
 @given(READINGS)
 def test_a_total_is_there_only_if_nothing_is_missing(readings: list[DomainReading]) -> None:
     totals = total_energy(readings)
@@ -95,7 +93,6 @@ def test_a_total_is_there_only_if_nothing_is_missing(readings: list[DomainReadin
         assert 0.0 <= totals.measured_share <= 1.0
 
 
-@settings(deadline=None)
 @given(READINGS.filter(lambda rs: any(r.joules is not None for r in rs)), st.integers(0, 7))
 def test_losing_a_sensor_never_lowers_a_total(readings: list[DomainReading], which: int) -> None:
     lost = which % len(readings)

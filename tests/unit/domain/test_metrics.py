@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llenergymeasure.domain.metrics import (
@@ -130,7 +130,6 @@ def test_with_token_times_all_four_are_known() -> None:
     assert (found.tpot_ms.mean, found.tpot_ms.n) == (4.0, 1)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 10**9), min_size=2, max_size=20, unique=True))
 def test_tpot_is_what_e2e_leaves_after_ttft(ns: list[int]) -> None:
     times = tuple(sorted(ns))
@@ -175,7 +174,6 @@ def test_quantiles_are_linear_between_neighbours() -> None:
     assert (found.p50, found.p90) == (5.0, pytest.approx(9.0))
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=50))
 def test_a_summary_is_ordered_and_does_not_depend_on_order(values: list[float]) -> None:
     found = summarise_ms(values)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import statistics
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llenergymeasure.domain.statistics import cycle_stats
@@ -48,7 +48,6 @@ def test_a_mean_of_zero_has_no_cv() -> None:
     assert found.cv is None
 
 
-@settings(deadline=None)
 @given(st.lists(st.none() | st.floats(0.001, 1e6), max_size=12))
 def test_missing_values_are_left_out_and_not_zero(values: list[float | None]) -> None:
     known = [value for value in values if value is not None]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llenergymeasure.domain.validity import Reason, ReasonCode, ValidityStatus, judge
@@ -65,7 +65,6 @@ def test_no_reason_is_valid() -> None:
     assert judge([]).status is ValidityStatus.VALID
 
 
-@settings(deadline=None)
 @given(st.lists(REASONS, max_size=8))
 def test_the_worst_reason_decides_and_none_is_lost_or_repeated(reasons: list[Reason]) -> None:
     verdict = judge(reasons)

@@ -84,7 +84,7 @@ def aggregated(parts: Sequence[Part]) -> AggregatedResult:
     )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(experiments())
 def test_the_whole_is_the_sum_of_its_cycles(parts: list[Part]) -> None:
     whole = aggregated(parts)
@@ -106,7 +106,7 @@ def test_the_whole_is_the_sum_of_its_cycles(parts: list[Part]) -> None:
         assert value.output_tokens == one.metrics.inference.output_tokens
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(experiments(), st.randoms(use_true_random=False))
 def test_the_order_of_the_parts_does_not_matter(parts: list[Part], rng: random.Random) -> None:
     shuffled = list(parts)
@@ -114,7 +114,7 @@ def test_the_order_of_the_parts_does_not_matter(parts: list[Part], rng: random.R
     assert aggregated(shuffled) == aggregated(parts)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(experiments())
 def test_ratios_are_of_sums(parts: list[Part]) -> None:
     metrics = aggregated(parts).metrics
@@ -131,14 +131,14 @@ def test_ratios_are_of_sums(parts: list[Part]) -> None:
         assert value == (energy.total_j / count if count else None)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(experiments())
 def test_latency_is_that_of_all_requests_in_one_heap(parts: list[Part]) -> None:
     heap = [trace for part in parts for trace in part.traces]
     assert aggregated(parts).metrics.latency == latency_metrics(heap)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(experiments(max_processes=1), st.integers(2, 9))
 def test_any_number_of_ranks_reports_the_machine_once(parts: list[Part], ranks: int) -> None:
     """Ranks that answer nothing but read the same sensors change no joule."""
@@ -155,7 +155,7 @@ def test_any_number_of_ranks_reports_the_machine_once(parts: list[Part], ranks: 
     assert together.boundary == alone.boundary
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(experiments(), st.data())
 def test_what_is_missing_stays_missing(parts: list[Part], data: st.DataObject) -> None:
     """Losing a GPU in one process and cycle, told or not, leaves no total anywhere above it."""
@@ -186,7 +186,7 @@ def test_what_is_missing_stays_missing(parts: list[Part], data: st.DataObject) -
         assert (value.total_j is not None) == untouched
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(experiments(), st.data())
 def test_leaving_out_a_reading_never_makes_a_token_cheaper(
     parts: list[Part], data: st.DataObject

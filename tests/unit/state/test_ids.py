@@ -3,7 +3,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llenergymeasure.security import safe_id
@@ -17,7 +17,6 @@ def test_an_id_tells_its_time_in_utc(monkeypatch) -> None:
     assert mint(at).startswith("20300516-230203-000045-")
 
 
-@settings(deadline=None)
 @given(st.lists(st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1)), min_size=2, max_size=20))
 def test_ids_increase_whatever_the_clock_does(times: list[datetime]) -> None:
     minted = [mint(at.replace(tzinfo=UTC)) for at in times]

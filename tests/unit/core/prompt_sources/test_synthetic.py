@@ -11,7 +11,7 @@ def section(input_len, **more) -> PromptsConfig:
     return PromptsConfig(type="synthetic", input_len=input_len, **more)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 60), st.integers(0, 60), st.integers(0, 2**32 - 1))
 def test_lengths_lie_in_their_range_and_words_are_as_many(low, more, seed) -> None:
     wanted = {"min": low, "max": low + more}

@@ -4,7 +4,7 @@ import csv
 import io
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from records import ESTIMATED, domain, gpu, raw, trace
 
@@ -35,7 +35,6 @@ def test_a_series_in_one_line() -> None:
     assert summary(track([1.0])).interval_s is None
 
 
-@settings(deadline=None)  # the first example imports what writes
 @given(st.lists(st.tuples(NAMES, st.lists(FLOATS, min_size=1, max_size=5)), min_size=1, max_size=4))
 def test_a_csv_file_holds_every_sample_exactly(series: list[tuple[str, list[float]]]) -> None:
     tracks = [track(values, name) for name, values in series]

@@ -41,7 +41,7 @@ def gpus(draw: st.DrawFn) -> object:
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(gpus(), st.floats(0.05, 1.5))
 def test_every_window_holds_the_truth(gpu: object, seconds: float) -> None:
     reading, truth_j = virtual.measure(gpu, seconds)
@@ -51,7 +51,7 @@ def test_every_window_holds_the_truth(gpu: object, seconds: float) -> None:
     assert abs(reading.joules - truth_j) <= reading.uncertainty.edge_j
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(gpus(), st.floats(0.05, 1.0), st.floats(0.05, 1.0))
 def test_splitting_a_window_never_changes_the_total(
     gpu: object, first_s: float, second_s: float

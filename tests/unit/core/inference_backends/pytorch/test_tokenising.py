@@ -45,7 +45,7 @@ TOKENIZERS = {
 prompt = st.lists(st.sampled_from(["a", "b", "c", "<s>", "</s>", "<pad>", "zzz"]), max_size=14)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     st.sampled_from(sorted(TOKENIZERS)),
     st.lists(prompt.map(" ".join), min_size=1, max_size=5),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llenergymeasure.core.energy_backends.gpu.signal.power_changes import PowerSensor
@@ -95,7 +95,6 @@ POWERS = st.lists(st.floats(0, 1000), min_size=20, max_size=60)
 CUTS = st.tuples(*[st.integers(0, 500 * MS)] * 3).map(sorted)
 
 
-@settings(deadline=None)
 @given(POWERS, CUTS, st.booleans())
 def test_splitting_a_window_changes_no_joule(
     powers_w: list[float], cuts: list[int], regular: bool
@@ -114,7 +113,6 @@ def test_splitting_a_window_changes_no_joule(
     assert sum(parts) == pytest.approx(whole.joules if whole else 0.0, abs=1e-6)
 
 
-@settings(deadline=None)
 @given(POWERS, CUTS)
 def test_joules_lie_between_the_lowest_and_the_highest_power(
     powers_w: list[float], cuts: list[int]

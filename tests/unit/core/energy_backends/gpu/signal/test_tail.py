@@ -38,7 +38,7 @@ def rise(tick_ms: float, joules: float, slack_ms: float = 0.3) -> Rise:
     return Rise(0, tick, int((tick_ms - 100) * MS), joules, jitter_ns=0)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     change_ms=st.floats(-150, 150),
     tick_ms=st.floats(1, 99),
@@ -90,7 +90,7 @@ def test_of_several_steps_before_those_count_that_explain_the_rise() -> None:
     assert union([fits, no_fit, fits_too]) == Tail(1.0, 4.0, 2.5)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     first_ms=st.floats(-95, 95),
     second_ms=st.floats(-95, 95),
