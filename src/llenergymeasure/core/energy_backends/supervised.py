@@ -1,62 +1,36 @@
-"""Calls of an energy source that must come back: a driver may hang, work must go on."""
+"""Calls of an energy source that must come back: a driver may hang, work must go on.
+
+A source that hung while it opened or closed a window would hang again, and is asked nothing
+more; what it still does when it comes back is undone by closing it. One that hung over its
+samples or temperatures still tells its joules.
+"""
 
 from __future__ import annotations
 
 import logging
-import threading
 import weakref
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Mapping
 
-from llenergymeasure.core.energy_backends.base import EnergyBackend, SamplingEnergyBackend
+from llenergymeasure.core.energy_backends.base import (
+    EnergyBackend,
+    SamplingEnergyBackend,
+    TemperatureSource,
+)
 from llenergymeasure.core.energy_backends.none import UnavailableEnergyBackend, without_number
+from llenergymeasure.deadline import StuckError, within
 from llenergymeasure.domain.energy import EnergyReading
 from llenergymeasure.domain.samples import SampleSeries
-from llenergymeasure.exceptions import EnergyBackendError
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
+# A source that works opens and closes its window within 3 s each. Of several sources one or two
+# may hang, and the others still tell theirs (``combined/part.py`` has the limits of each).
+WINDOW_TIMEOUT_S = 25.0
+# Samples, temperatures and close() are asked for between windows.
+BETWEEN_TIMEOUT_S = 6.0
 
-# A source that works opens and closes its window within 3 s each.
-PART_TIMEOUT_S = 10.0
-# Of several sources one may hang, and the others still tell theirs.
-WINDOW_TIMEOUT_S = 2 * PART_TIMEOUT_S
-_CLOSE_TIMEOUT_S = 5.0
-
-_HANGS = f"did not answer within {WINDOW_TIMEOUT_S:g} s"
-
-# A source that hung once would hang again, in every window.
 _STUCK: weakref.WeakSet[EnergyBackend] = weakref.WeakSet()
-
-
-class StuckError(EnergyBackendError):
-    """A call did not come back in time; its thread is left behind."""
-
-
-def within(call: Callable[[], T], timeout_s: float = WINDOW_TIMEOUT_S) -> T:
-    """What ``call`` gives, or raises, in a thread of its own.
-
-    Raises:
-        StuckError: It is not done after ``timeout_s`` seconds.
-    """
-    results: list[T] = []
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            results.append(call())
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            errors.append(error)
-
-    thread = threading.Thread(target=run, name="lem-energy-call", daemon=True)
-    thread.start()
-    thread.join(timeout_s)
-    if errors:
-        raise errors[0]
-    if not results:
-        raise StuckError(f"did not answer within {timeout_s:g} s")
-    return results[0]
+_SILENT: weakref.WeakSet[EnergyBackend] = weakref.WeakSet()
 
 
 def give_up(energy: EnergyBackend) -> None:
@@ -64,57 +38,91 @@ def give_up(energy: EnergyBackend) -> None:
     _STUCK.add(energy)
 
 
-def start_supervised(energy: EnergyBackend, name: str) -> EnergyBackend:
+def start_supervised(
+    energy: EnergyBackend, name: str, timeout_s: float = WINDOW_TIMEOUT_S
+) -> EnergyBackend:
     """Open a window; gives the source that has it open, the null one where this one hangs.
 
     Raises:
         Exception: What the source raises.
     """
+    reason = f"{name} hung before"
     try:
         if energy not in _STUCK:
-            within(energy.start)
+            within(energy.start, timeout_s, "lem-energy-start", late=energy.close)
             return energy
-    except StuckError:
+    except StuckError as stuck:
         give_up(energy)
-    null = UnavailableEnergyBackend(name, f"{name} {_HANGS}")
+        reason = f"{name} {stuck.message}"
+    null = UnavailableEnergyBackend(name, reason)
     null.start()
     return null
 
 
-def stop_supervised(energy: EnergyBackend, name: str) -> EnergyReading:
+def stop_supervised(
+    energy: EnergyBackend, name: str, timeout_s: float = WINDOW_TIMEOUT_S
+) -> EnergyReading:
     """The reading of a window's end; without a number where the source raises or hangs.
 
     That is against its contract, and must not cost the work that was measured.
     """
     try:
-        return within(energy.stop)
-    except StuckError:
+        return within(energy.stop, timeout_s, "lem-energy-stop", late=energy.close)
+    except StuckError as stuck:
         give_up(energy)
-        return without_number(name, f"{name} {_HANGS}")
+        return without_number(name, f"{name} {stuck.message}")
     except Exception as error:
         logger.exception("energy source %s failed to stop", name)
         return without_number(name, f"{name} failed to stop: {type(error).__name__}: {error}")
 
 
-def samples_of(energy: EnergyBackend) -> tuple[SampleSeries, ...]:
+def samples_of(
+    energy: EnergyBackend, timeout_s: float = BETWEEN_TIMEOUT_S
+) -> tuple[SampleSeries, ...]:
     """What was sampled within the last window; empty where nothing is, or it cannot be had."""
-    if not isinstance(energy, SamplingEnergyBackend) or energy in _STUCK:
+    if not isinstance(energy, SamplingEnergyBackend) or _is_silent(energy):
         return ()
     try:
-        return tuple(within(energy.samples, _CLOSE_TIMEOUT_S))
+        return tuple(within(energy.samples, timeout_s, "lem-energy-samples"))
+    except StuckError as stuck:
+        _SILENT.add(energy)
+        logger.warning("the energy source, asked for its samples, %s", stuck.message)
     except Exception:
         # A curve that is lost must not cost the joules, which are there already.
         logger.exception("the energy source kept no samples")
-        return ()
+    return ()
 
 
-def close_supervised(energy: EnergyBackend, name: str) -> None:
+def temperatures_of(
+    energy: EnergyBackend, timeout_s: float = BETWEEN_TIMEOUT_S
+) -> Mapping[str, float]:
+    """Degrees Celsius now, by domain name; empty where none can be had."""
+    if not isinstance(energy, TemperatureSource) or _is_silent(energy):
+        return {}
+    try:
+        return within(energy.temperatures_c, timeout_s, "lem-energy-temperatures")
+    except StuckError as stuck:
+        _SILENT.add(energy)
+        logger.warning("the energy source, asked for temperatures, %s", stuck.message)
+    except Exception:
+        # Work without a thermometer is better than none.
+        logger.warning("temperatures could not be read", exc_info=True)
+    return {}
+
+
+def close_supervised(
+    energy: EnergyBackend, name: str, timeout_s: float = BETWEEN_TIMEOUT_S
+) -> None:
     """Release a source, whatever it raises: what was measured is there already."""
     if energy in _STUCK:
         return
     try:
-        within(energy.close, _CLOSE_TIMEOUT_S)
+        within(energy.close, timeout_s, "lem-energy-close")
     except StuckError as stuck:
         logger.info("energy source %s, asked to close, %s", name, stuck.message)
     except Exception:
         logger.exception("energy source %s failed to close", name)
+
+
+def _is_silent(energy: EnergyBackend) -> bool:
+    return energy in _STUCK or energy in _SILENT

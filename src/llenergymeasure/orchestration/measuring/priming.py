@@ -36,7 +36,9 @@ class EnergyPriming:
         self._name = name
         self._afterwards = afterwards
         self._error: Exception | None = None
+        self._lock = threading.Lock()
         self._settled = threading.Event()
+        self._is_given_up = False
         self._closed = False
         self._deadline_s = time.monotonic() + ENERGY_PREPARE_TIMEOUT_S
         self._thread = threading.Thread(target=self._prepare, name="lem-energy", daemon=True)
@@ -47,7 +49,12 @@ class EnergyPriming:
             self._energy.prepare()
         except Exception as error:  # noqa: BLE001 - kept, and told with the result
             self._error = error
-        self._settled.set()
+        with self._lock:
+            self._settled.set()
+        # Nobody waits for it any more: what comes afterwards would disturb the work.
+        if self._is_given_up:
+            self._close_source()
+            return
         if self._afterwards is not None:
             self._afterwards()
         if self._closed:
@@ -65,13 +72,20 @@ class EnergyPriming:
     def prepared(self) -> EnergyBackend:
         """As ``ready``, but what comes afterwards may still be going on."""
         if not self._settled.wait(timeout=self._left_s()):
-            return self._unavailable(f"it was not ready after {ENERGY_PREPARE_TIMEOUT_S:.0f} s")
+            self._give_up()
+        if self._is_given_up:
+            return self._unavailable(f"it was not ready after {ENERGY_PREPARE_TIMEOUT_S:g} s")
         if isinstance(self._error, EnergyDevicesError):
             raise self._error
         if self._error is not None:
             logger.warning("energy source %s failed", self._name, exc_info=self._error)
             return self._unavailable(_words(self._error))
         return self._energy
+
+    def _give_up(self) -> None:
+        """For good, unless it came back at the last moment: a later window is told the same."""
+        with self._lock:
+            self._is_given_up = not self._settled.is_set()
 
     def _left_s(self) -> float:
         """One time for all who wait: a source that is stuck is waited for once."""

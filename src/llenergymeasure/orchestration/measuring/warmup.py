@@ -8,13 +8,13 @@ and the most memory that the run will ask for.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 from llenergymeasure.config.models import ExperimentConfig
 from llenergymeasure.config.run_models import WarmupConfig
-from llenergymeasure.core.energy_backends.base import EnergyBackend, TemperatureSource
+from llenergymeasure.core.energy_backends.base import EnergyBackend
+from llenergymeasure.core.energy_backends.supervised import temperatures_of
 from llenergymeasure.core.inference_backends.protocols import InferenceBackend
 from llenergymeasure.domain.convergence import has_converged, temperatures_steady, variation
 from llenergymeasure.domain.experiment import WarmupInfo, WarmupMode
@@ -22,8 +22,6 @@ from llenergymeasure.domain.prompt import Prompt, SyntheticPrompt
 from llenergymeasure.domain.trace import InferenceRequest, RequestTrace
 from llenergymeasure.orchestration.events import EventWriter
 from llenergymeasure.orchestration.measuring.requests import check_lengths, requests_of
-
-logger = logging.getLogger(__name__)
 
 # A short iteration at a hot device goes on for long; its times need not all be kept.
 _TIMES_KEPT = 1000
@@ -171,7 +169,7 @@ class _Warming:
         return traces, took_ms
 
     def _look_at_temperatures(self) -> None:
-        self._track.append((self._elapsed_s(), _temperatures_c(self._energy)))
+        self._track.append((self._elapsed_s(), temperatures_of(self._energy)))
 
     def _elapsed_s(self) -> float:
         return (self._clock() - self._begin_ns) / 1e9
@@ -187,14 +185,3 @@ class _Warming:
             "temperatures_end_c": dict(self._track[-1][1]) if self._track else {},
         }
         return WarmupInfo.model_validate({**found, **more})
-
-
-def _temperatures_c(energy: EnergyBackend) -> Mapping[str, float]:
-    if not isinstance(energy, TemperatureSource):
-        return {}
-    try:
-        return energy.temperatures_c()
-    except Exception:
-        # A warm-up without a thermometer is better than none.
-        logger.warning("temperatures could not be read", exc_info=True)
-        return {}

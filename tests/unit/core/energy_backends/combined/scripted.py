@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llenergymeasure.core.energy_backends.window_timer import WindowTimer
+from llenergymeasure.core.energy_backends.window_timer import MonotonicClock, WindowTimer
 from llenergymeasure.domain.energy import (
     DomainReading,
     EnergyMethod,
@@ -56,6 +56,23 @@ def absent(name: str, code: ReasonCode) -> DomainReading:
     return faulty(name, code).model_copy(update={"expected": False})
 
 
+def clock_of(virtual: VirtualTime | None) -> MonotonicClock:
+    return time.monotonic_ns if virtual is None else virtual.now_ns
+
+
+class VirtualTime:
+    """A clock that only ``pass_ns`` moves."""
+
+    def __init__(self) -> None:
+        self._now_ns = 0
+
+    def now_ns(self) -> int:
+        return self._now_ns
+
+    def pass_ns(self, nanoseconds: int) -> None:
+        self._now_ns += nanoseconds
+
+
 class Scripted:
     """A source with these domains.
 
@@ -63,7 +80,9 @@ class Scripted:
         domains: What each window says; a callable is asked for each window.
         fails: Method -> error that it raises.
         calls: Where each call is written down, as ``(name, method)``.
-        slow_s: How long ``start`` takes.
+        hangs: Methods that come back only when ``let_go`` is set.
+        takes_ns: How long ``start`` takes, by ``time``.
+        time: Its clock, and what ``takes_ns`` moves; None takes the machine's.
         version, kg_co2, replayed: As in a reading.
     """
 
@@ -73,7 +92,9 @@ class Scripted:
         *domains: DomainReading,
         fails: Mapping[str, Exception] | None = None,
         calls: list[tuple[str, str]] | None = None,
-        slow_s: float = 0.0,
+        hangs: Sequence[str] = (),
+        takes_ns: int = 0,
+        time: VirtualTime | None = None,
         version: str | None = None,
         kg_co2: float | None = None,
         replayed: bool = False,
@@ -82,9 +103,12 @@ class Scripted:
         self.domains = domains
         self.fails = dict(fails or {})
         self.calls = [] if calls is None else calls
-        self._slow_s = slow_s
+        self.hangs = tuple(hangs)
+        self.let_go = threading.Event()
+        self.closed = threading.Event()
+        self._takes_ns, self._time = takes_ns, time
         self._more = {"version": version, "emissions_kg_co2": kg_co2, "replayed": replayed}
-        self._timer = WindowTimer()
+        self._timer = WindowTimer(clock_of(time))
         self._ready = False
         self._thread: threading.Thread | None = None
         self._end = threading.Event()
@@ -100,7 +124,8 @@ class Scripted:
         self._called("start")
         if not self._ready:
             raise EnergyBackendError("not prepared")
-        time.sleep(self._slow_s)
+        if self._time is not None:
+            self._time.pass_ns(self._takes_ns)
         self._timer.open()
 
     def stop(self) -> EnergyReading:
@@ -113,15 +138,18 @@ class Scripted:
         return EnergyReading(backend=self.name, domains=domains, **reading)
 
     def close(self) -> None:
-        self.calls.append((self.name, "close"))
+        self._called("close")
         self._timer.forget()
         self._end.set()
         if self._thread is not None:
             self._thread.join()
         self._thread, self._ready = None, False
+        self.closed.set()
 
     def _called(self, method: str) -> None:
         self.calls.append((self.name, method))
+        if method in self.hangs:
+            self.let_go.wait()
         if method in self.fails:
             raise self.fails[method]
 
@@ -135,7 +163,9 @@ class ScriptedWithSensors(Scripted):
         self.interval_s = interval_s
 
     def samples(self) -> Sequence[SampleSeries]:
+        self._called("samples")
         return [SampleSeries(d.name, "power_w", [1, 2], [3.0, 4.0]) for d in self.domains]
 
     def temperatures_c(self) -> Mapping[str, float]:
+        self._called("temperatures_c")
         return {domain.name: 40.0 for domain in self.domains}

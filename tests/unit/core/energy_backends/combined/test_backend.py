@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from llenergymeasure.core.energy_backends.combined.backend import CompositeBackend
 from llenergymeasure.core.energy_backends.combined.ownership import Leniency
-from llenergymeasure.core.energy_backends.combined.part import Part
+from llenergymeasure.core.energy_backends.combined.part import Limits, Part
 from llenergymeasure.core.energy_backends.conformance import run_energy_conformance
 from llenergymeasure.domain.conditions import DeviceConditions
 from llenergymeasure.domain.energy import DomainReading, EnergyReading, EnergyScope, total_energy
@@ -301,19 +301,113 @@ def test_replayed_joules_of_a_part_make_the_whole_replayed() -> None:
 
 def test_the_slowest_to_start_goes_first_and_stops_last() -> None:
     calls: list[tuple[str, str]] = []
-    sources = (rapl(calls=calls), nvml(calls=calls, slow_s=0.02), estimate(calls=calls))
-    with closing(composite(*sources)) as backend:
+    time = scripted.VirtualTime()
+    ms = 1_000_000
+    sources = [
+        rapl(calls=calls, takes_ns=5 * ms, time=time),
+        nvml(calls=calls, takes_ns=20 * ms, time=time),
+        # Not a whole millisecond: as quick as rapl for this purpose, so it keeps its place.
+        estimate(calls=calls, takes_ns=5 * ms + 7, time=time),
+    ]
+    parts = [Part(s.name, s, kinds=KINDS[s.name], clock=time.now_ns) for s in sources]
+    with closing(CompositeBackend(parts, AUTO, time.now_ns)) as backend:
         backend.prepare()
+        assert [part.start_ns for part in parts] == [5 * ms, 20 * ms, 5 * ms + 7]
         calls.clear()
+        begin_ns = time.now_ns()
         backend.start()
+        time.pass_ns(100 * ms)
         reading = backend.stop()
     assert [name for name, method in calls if method == "start"] == ["nvml", "rapl", "estimate"]
     assert [name for name, method in calls if method == "stop"] == ["estimate", "rapl", "nvml"]
-    windows = [domain.window for domain in reading.domains if domain.window]
-    starts = [window.start_monotonic_ns for window in windows]
-    ends = [window.end_monotonic_ns for window in windows]
-    assert max(starts) - min(starts) < 10_000_000
-    assert max(ends) - min(ends) < 10_000_000
+    windows = {domain.source: domain.window for domain in reading.domains}
+    assert {
+        source: (w.start_monotonic_ns - begin_ns, w.end_monotonic_ns - begin_ns)
+        for source, w in windows.items()
+        if w
+    } == {
+        "nvml": (20 * ms, 130 * ms + 7),
+        "rapl": (25 * ms, 130 * ms + 7),
+    }
+
+
+QUICK = Limits(prepare_s=0.05, window_s=0.05, between_s=0.05, patience_s=0.01)
+
+
+@pytest.mark.parametrize("method", ["prepare", "start", "stop"])
+@pytest.mark.parametrize("how_many", [1, 2])
+def test_one_that_hangs_costs_its_own_joules_only(method: str, how_many: int) -> None:
+    stuck = [nvml(hangs=[method]), Scripted("toy", counted("fan", 1.0), hangs=[method])][:how_many]
+    sources = [*stuck, rapl(), Scripted("late", counted("soc", 2.0))]
+    parts = [Part(s.name, s, kinds=KINDS.get(s.name, ()), limits=QUICK) for s in sources]
+    backend = CompositeBackend(parts, LIST)
+    backend.prepare()
+    for _ in range(2):
+        backend.start()
+        reading = backend.stop()
+        assert told(reading)["cpu:0"] == ("rapl", 20.0)
+        assert told(reading)["soc"] == ("late", 2.0)
+        assert len(total_energy(reading.domains).missing) == how_many
+        (lost,) = [domain for domain in reading.domains if domain.source == "nvml"]
+        assert "did not answer within 0.05 s" in (lost.reason or "")
+    backend.close()
+    assert all(source.closed.is_set() for source in sources[how_many:])
+
+    # What comes back when nobody waits for it any more is closed, and opens no window.
+    life = ["prepare", "start", "stop"]
+    until_it_hung = life[: life.index(method) + 1]
+    for source in stuck:
+        assert not source.closed.is_set()
+        source.let_go.set()
+        assert source.closed.wait(30)
+        assert [name for _, name in source.calls] == [*until_it_hung, "close"]
+
+
+@pytest.mark.parametrize("method", ["samples", "temperatures_c", "close"])
+def test_one_that_hangs_between_windows_costs_nothing_of_the_others(method: str) -> None:
+    sensors = scripted.ScriptedWithSensors
+    stuck = sensors("nvml", counted("gpu:0", 100.0, "GPU-a"), hangs=[method])
+    sound = sensors("other", counted("soc", 1.0))
+    backend = CompositeBackend([Part(s.name, s, limits=QUICK) for s in (stuck, sound)], LIST)
+    backend.prepare()
+    for _ in range(2):
+        backend.start()
+        reading = backend.stop()
+        assert told(reading) == {"gpu:0": ("nvml", 100.0), "soc": ("other", 1.0)}
+        assert {series.device for series in backend.samples()} >= {"soc"}
+        assert set(backend.temperatures_c()) >= {"soc"}
+    backend.close()
+    assert [name for _, name in stuck.calls].count(method) == 1
+    assert sound.closed.is_set()
+    stuck.let_go.set()
+    assert stuck.closed.wait(30)
+
+
+def test_a_slow_source_is_waited_for_while_the_next_is_set_up() -> None:
+    limits = Limits(patience_s=0.01)
+    slow = nvml(hangs=["prepare"])
+    quick = rapl()
+    quick_prepare = quick.prepare
+
+    def prepare_and_let_go() -> None:
+        quick_prepare()
+        slow.let_go.set()
+
+    quick.prepare = prepare_and_let_go
+    with closing(CompositeBackend([Part(s.name, s, limits=limits) for s in (slow, quick)])) as both:
+        both.prepare()
+        both.start()
+        assert total_energy(both.stop().domains).total_j == 125.0
+
+
+def test_a_named_device_that_is_not_there_is_told_also_beside_one_that_hangs() -> None:
+    stuck, wrong = nvml(hangs=["prepare"]), rapl(fails={"prepare": EnergyDevicesError("no GPU 9")})
+    backend = CompositeBackend([Part(s.name, s, limits=QUICK) for s in (stuck, wrong)], AUTO)
+    with pytest.raises(EnergyDevicesError, match="no GPU 9"):
+        backend.prepare()
+    backend.close()
+    stuck.let_go.set()
+    assert stuck.closed.wait(30)
 
 
 def test_samples_and_temperatures_are_the_owners() -> None:
