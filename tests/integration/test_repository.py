@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -270,6 +271,19 @@ def test_a_vouched_file_with_another_content_is_named(store: FileSystemRepositor
     store.save_raw(raw(), [], cycles_planned=1)
     edit(store.raw_dir(EXPERIMENT) / "process_0.json", process_count="many")
     with pytest.raises(StorageError, match=r"process_0\.json does not hold .*process_count"):
+        store.load_raw(EXPERIMENT)
+
+
+@pytest.mark.parametrize("joules", [-5.0, math.nan, math.inf])
+def test_a_vouched_file_with_a_number_that_cannot_be_is_named(
+    store: FileSystemRepository, joules: float
+) -> None:
+    store.save_raw(raw(), [], cycles_planned=1)
+    path = store.raw_dir(EXPERIMENT) / "process_0.json"
+    energy = json.loads(path.read_bytes())["energy"]
+    energy["domains"][0]["joules"] = joules
+    edit(path, energy=energy)
+    with pytest.raises(StorageError, match=r"process_0\.json.*: energy\.domains\.0\.joules: "):
         store.load_raw(EXPERIMENT)
 
 

@@ -15,6 +15,8 @@ from llenergymeasure.domain.energy import (
 )
 
 START = datetime(2030, 1, 1, 12, tzinfo=UTC)
+# How long the machine has run at time 0; a monotonic clock is never below zero.
+BOOTED_S = 1e7
 
 
 class VirtualTime:
@@ -72,8 +74,8 @@ class IdleSource:
         self.time.s += self.lag_s
         start_s, end_s = self._start_s, self.time.s
         window = MeasurementWindow(
-            start_monotonic_ns=round(start_s * 1e9),
-            end_monotonic_ns=round(end_s * 1e9),
+            start_monotonic_ns=round((start_s + BOOTED_S) * 1e9),
+            end_monotonic_ns=round((end_s + BOOTED_S) * 1e9),
             start_utc=START + timedelta(seconds=start_s),
             duration_s=end_s - start_s,
         )
@@ -82,7 +84,7 @@ class IdleSource:
 
     def _domain(self, name: str, window: MeasurementWindow) -> DomainReading:
         power = self.powers[name]
-        middle_s = (window.start_monotonic_ns + window.end_monotonic_ns) / 2e9
+        middle_s = (window.start_monotonic_ns + window.end_monotonic_ns) / 2e9 - BOOTED_S
         watts = power(middle_s) if callable(power) else power
         gpu = name.startswith("gpu")
         fields: dict[str, Any] = {

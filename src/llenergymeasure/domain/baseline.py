@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from llenergymeasure.domain.base import Record
+from llenergymeasure.domain.base import Count, NonNegative, Record
 from llenergymeasure.domain.validity import Reason
 
 
@@ -47,12 +47,12 @@ class DomainBaseline(Record):
     method: BaselineMethod
     device_id: str | None = None
     source: str | None = None
-    power_w: float | None = None
-    spread_w: float | None = None
-    uncertainty_w: float | None = None
-    duration_s: float | None = None
-    samples: int = 0
+    power_w: NonNegative | None = None
+    spread_w: NonNegative | None = None
+    uncertainty_w: NonNegative | None = None
+    duration_s: NonNegative | None = None
+    samples: Count = 0
     measured_at: datetime | None = None
-    age_s: float | None = None
+    age_s: NonNegative | None = None
     reason: str | None = None
     findings: tuple[Reason, ...] = ()

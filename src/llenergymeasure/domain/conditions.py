@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated, Self
 
-from llenergymeasure.domain.base import Record
+from pydantic import AfterValidator, Field, TypeAdapter, model_validator
+
+from llenergymeasure.domain.base import Celsius, Count, NonNegative, Ordinal, Record, Share
 
 
 class Spread(Record):
@@ -13,7 +15,29 @@ class Spread(Record):
     min: float
     mean: float
     max: float
-    n: int
+    n: Ordinal
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.min > self.max:
+            raise ValueError("min is above max")
+        return self
+
+
+def _refuse_negative(spread: Spread) -> Spread:
+    if spread.min < 0:
+        raise ValueError("is never negative")
+    return spread
+
+
+def _refuse_no_temperature(spread: Spread) -> Spread:
+    for degrees in (spread.min, spread.max):
+        TypeAdapter(Celsius).validate_python(degrees)
+    return spread
+
+
+_Amount = Annotated[Spread, AfterValidator(_refuse_negative)]
+_Temperature = Annotated[Spread, AfterValidator(_refuse_no_temperature)]
 
 
 class DeviceConditions(Record):
@@ -34,14 +58,14 @@ class DeviceConditions(Record):
 
     device: str
     device_id: str | None = None
-    power_w: Spread | None = None
-    temperature_c: Spread | None = None
-    sm_percent: Spread | None = None
-    memory_percent: Spread | None = None
-    sm_clock_mhz: Spread | None = None
-    memory_clock_mhz: Spread | None = None
-    memory_used_bytes: Spread | None = None
-    power_limit_w: float | None = None
-    throttle_share: dict[str, float] = Field(default_factory=dict)
-    processes: tuple[int, ...] | None = None
-    foreign_processes: tuple[int, ...] | None = None
+    power_w: _Amount | None = None
+    temperature_c: _Temperature | None = None
+    sm_percent: _Amount | None = None
+    memory_percent: _Amount | None = None
+    sm_clock_mhz: _Amount | None = None
+    memory_clock_mhz: _Amount | None = None
+    memory_used_bytes: _Amount | None = None
+    power_limit_w: NonNegative | None = None
+    throttle_share: dict[str, Share] = Field(default_factory=dict)
+    processes: tuple[Count, ...] | None = None
+    foreign_processes: tuple[Count, ...] | None = None

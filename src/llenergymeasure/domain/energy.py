@@ -10,8 +10,11 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
+from typing import Self
 
-from llenergymeasure.domain.base import Record
+from pydantic import model_validator
+
+from llenergymeasure.domain.base import Count, NonNegative, Record, Share
 from llenergymeasure.domain.conditions import DeviceConditions
 from llenergymeasure.domain.validity import Reason
 
@@ -36,10 +39,16 @@ class EnergyScope(StrEnum):
 class MeasurementWindow(Record):
     """The time between the two reads of a source. Times are CLOCK_MONOTONIC."""
 
-    start_monotonic_ns: int
-    end_monotonic_ns: int
+    start_monotonic_ns: Count
+    end_monotonic_ns: Count
     start_utc: datetime
-    duration_s: float
+    duration_s: NonNegative
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.end_monotonic_ns < self.start_monotonic_ns:
+            raise ValueError("the window ends before it starts")
+        return self
 
     @classmethod
     def between(cls, start_ns: int, end_ns: int, start_utc: datetime) -> MeasurementWindow:
@@ -62,11 +71,11 @@ class Uncertainty(Record):
         model_j: How far a model's estimate can be off; ``model_origin`` says from where.
     """
 
-    edge_j: float | None = None
-    sampling_j: float | None = None
-    gain_j: float | None = None
+    edge_j: NonNegative | None = None
+    sampling_j: NonNegative | None = None
+    gain_j: NonNegative | None = None
     gain_origin: str | None = None
-    model_j: float | None = None
+    model_j: NonNegative | None = None
     model_origin: str | None = None
 
 
@@ -82,7 +91,7 @@ class CrossCheck(Record):
     """
 
     source: str
-    joules: float | None
+    joules: NonNegative | None
     disagreement: float | None = None
     reason: str | None = None
     covers: tuple[str, ...] = ()
@@ -106,17 +115,17 @@ class Evidence(Record):
         cross_checks: What other sources say of the same domain.
     """
 
-    counter_update_ms: float | None = None
+    counter_update_ms: NonNegative | None = None
     power_source: str | None = None
-    power_update_ms: float | None = None
-    samples: int = 0
-    missed: int = 0
-    longest_gap_s: float | None = None
-    witness_j: float | None = None
-    witness_uncertainty_j: float | None = None
+    power_update_ms: NonNegative | None = None
+    samples: Count = 0
+    missed: Count = 0
+    longest_gap_s: NonNegative | None = None
+    witness_j: NonNegative | None = None
+    witness_uncertainty_j: NonNegative | None = None
     disagreement: float | None = None
     tail_j: float | None = None
-    wraps: int | None = None
+    wraps: Count | None = None
     cross_checks: tuple[CrossCheck, ...] = ()
 
 
@@ -146,8 +155,8 @@ class DomainReading(Record):
     name: str
     scope: EnergyScope
     method: EnergyMethod | None
-    joules: float | None
-    uncertainty_j: float | None = None
+    joules: NonNegative | None
+    uncertainty_j: NonNegative | None = None
     origin: str | None = None
     device_id: str | None = None
     expected: bool = True
@@ -181,7 +190,7 @@ class EnergyReading(Record):
     version: str | None = None
     domains: tuple[DomainReading, ...] = ()
     replayed: bool = False
-    emissions_kg_co2: float | None = None
+    emissions_kg_co2: NonNegative | None = None
     emissions_reason: str | None = None
     conditions: tuple[DeviceConditions, ...] = ()
 
@@ -198,10 +207,10 @@ class EnergyTotals(Record):
         missing: Names of expected domains without a number.
     """
 
-    total_j: float | None
-    partial_j: float | None
-    estimated_j: float | None
-    measured_share: float | None
+    total_j: NonNegative | None
+    partial_j: NonNegative | None
+    estimated_j: NonNegative | None
+    measured_share: Share | None
     missing: tuple[str, ...] = ()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from llenergymeasure.domain.base import Record
+from llenergymeasure.domain.base import Count, NonNegative, Record
 from llenergymeasure.domain.hardware import CpuDetails, GpuDetails
 
 
@@ -30,9 +30,9 @@ class EnvironmentMetadata(Record):
     kernel: str | None = None
     cpu_model: str | None = None
     cpu: CpuDetails | None = None
-    logical_cpus: int | None = None
-    affinity: tuple[int, ...] | None = None
-    memory_bytes: int | None = None
+    logical_cpus: Count | None = None
+    affinity: tuple[Count, ...] | None = None
+    memory_bytes: Count | None = None
     container: str | None = None
     gpus: tuple[str, ...] = ()
     gpu_details: tuple[GpuDetails, ...] = ()
@@ -57,10 +57,10 @@ class LoadSample(Record):
         load_average_1m: The kernel's 1-minute load average at the end of the interval.
     """
 
-    interval_s: float
-    own_cores: float | None
-    other_cores: float | None
-    load_average_1m: float | None = None
+    interval_s: NonNegative
+    own_cores: NonNegative | None
+    other_cores: NonNegative | None
+    load_average_1m: NonNegative | None = None
 
 
 class MachineLoad(Record):
@@ -68,5 +68,5 @@ class MachineLoad(Record):
 
     before: LoadSample | None = None
     during: LoadSample | None = None
-    threads: int | None = None
-    affinity: tuple[int, ...] | None = None
+    threads: Count | None = None
+    affinity: tuple[Count, ...] | None = None

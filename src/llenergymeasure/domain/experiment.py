@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from llenergymeasure.constants import RESULT_SCHEMA_VERSION
-from llenergymeasure.domain.base import Record
+from llenergymeasure.domain.base import Celsius, Count, NonNegative, Ordinal, Record
 from llenergymeasure.domain.baseline import DomainBaseline
 from llenergymeasure.domain.energy import EnergyReading, MeasurementWindow
 from llenergymeasure.domain.environment import EnvironmentMetadata, MachineLoad
@@ -22,6 +22,9 @@ from llenergymeasure.domain.metrics import (
 from llenergymeasure.domain.model_info import ModelInfo
 from llenergymeasure.domain.statistics import CycleStats
 from llenergymeasure.domain.validity import Reason, Validity
+
+# A duration is stored as a decimal number of seconds, its ends as nanoseconds.
+_SAME_DURATION_S = 1e-6
 
 
 class ExperimentStatus(StrEnum):
@@ -62,15 +65,15 @@ class PromptsInfo(Record):
     """
 
     source: str
-    count: int
+    count: Count
     sha256: str | None = None
     used_sha256: str
-    available: int
+    available: Count
     column: str | None = None
     revision: str | None = None
     subset: str | None = None
     split: str | None = None
-    skipped: int = 0
+    skipped: Count = 0
 
 
 class WarmupMode(StrEnum):
@@ -101,17 +104,17 @@ class WarmupInfo(Record):
             the warm-up was too short to tell.
     """
 
-    prompts: int
-    duration_s: float
-    latencies_ms: tuple[float, ...] = ()
+    prompts: Count
+    duration_s: NonNegative
+    latencies_ms: tuple[NonNegative, ...] = ()
     mode: WarmupMode | None = None
-    iterations: int | None = None
-    iteration_times_ms: tuple[float, ...] = ()
-    final_cv: float | None = None
-    target_cv: float | None = None
+    iterations: Count | None = None
+    iteration_times_ms: tuple[NonNegative, ...] = ()
+    final_cv: NonNegative | None = None
+    target_cv: NonNegative | None = None
     converged: bool | None = None
-    temperatures_start_c: dict[str, float] = Field(default_factory=dict)
-    temperatures_end_c: dict[str, float] = Field(default_factory=dict)
+    temperatures_start_c: dict[str, Celsius] = Field(default_factory=dict)
+    temperatures_end_c: dict[str, Celsius] = Field(default_factory=dict)
     temperature_steady: bool | None = None
 
 
@@ -122,12 +125,12 @@ class RawProcessResult(Record):
     sampled, if it did (``timeseries_file``).
     """
 
-    schema_version: int = RESULT_SCHEMA_VERSION
+    schema_version: Ordinal = RESULT_SCHEMA_VERSION
     experiment_id: str
     config_name: str
-    cycle: int
-    process_index: int
-    process_count: int
+    cycle: Ordinal
+    process_index: Count
+    process_count: Ordinal
     created_at: datetime
     window: MeasurementWindow
     inference: InferenceMetrics
@@ -145,27 +148,47 @@ class RawProcessResult(Record):
     requests_file: str | None = None
     timeseries_file: str | None = None
 
+    @model_validator(mode="after")
+    def _check_process(self) -> Self:
+        if self.process_index >= self.process_count:
+            raise ValueError(
+                f"process_index {self.process_index} is not below process_count "
+                f"({self.process_count})"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_window(self) -> Self:
+        window = self.window
+        apart_s = (window.end_monotonic_ns - window.start_monotonic_ns) / 1e9 - window.duration_s
+        if abs(apart_s) > _SAME_DURATION_S:
+            raise ValueError(
+                f"window.duration_s is {window.duration_s:g} s, its start and end lie "
+                f"{window.duration_s + apart_s:g} s apart"
+            )
+        return self
+
 
 class CycleValues(Record):
     """What one cycle gave, summed over its processes."""
 
-    cycle: int
-    duration_s: float
-    input_tokens: int
-    output_tokens: int
-    output_tokens_per_s: float | None
-    total_j: float | None
-    partial_j: float | None
+    cycle: Ordinal
+    duration_s: NonNegative
+    input_tokens: Count
+    output_tokens: Count
+    output_tokens_per_s: NonNegative | None
+    total_j: NonNegative | None
+    partial_j: NonNegative | None
     marginal_j: float | None = None
-    j_per_output_token: float | None
-    e2e_ms_mean: float | None
+    j_per_output_token: NonNegative | None
+    e2e_ms_mean: NonNegative | None
     validity: Validity
 
 
 class Cycles(Record):
     """All cycles: n, each one's values, and the spread of the main quantities over them."""
 
-    n: int
+    n: Ordinal
     values: tuple[CycleValues, ...]
     stats: dict[str, CycleStats | None]
 
@@ -173,13 +196,13 @@ class Cycles(Record):
 class ProcessSummary(Record):
     """One process in one cycle, as far as the aggregate keeps it."""
 
-    process_index: int
-    cycle: int
+    process_index: Count
+    cycle: Ordinal
     hostname: str
     window: MeasurementWindow
-    input_tokens: int
-    output_tokens: int
-    threads: int | None
+    input_tokens: Count
+    output_tokens: Count
+    threads: Count | None
     load: MachineLoad
     raw_file: str
 
@@ -196,7 +219,7 @@ class Metrics(Record):
 class AggregatedResult(Record):
     """A whole experiment: sums over processes and cycles, ratios of sums, and the verdict."""
 
-    schema_version: int = RESULT_SCHEMA_VERSION
+    schema_version: Ordinal = RESULT_SCHEMA_VERSION
     experiment_id: str
     config_name: str
     status: ExperimentStatus

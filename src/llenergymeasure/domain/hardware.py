@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from llenergymeasure.domain.base import Record
+from llenergymeasure.domain.base import Count, NonNegative, Record
 
 
 class CpuDetails(Record):
@@ -20,14 +20,14 @@ class CpuDetails(Record):
         virtual: Whether this is a virtual machine, whose frequencies and counters are its host's.
     """
 
-    sockets: int | None = None
-    physical_cores: int | None = None
+    sockets: Count | None = None
+    physical_cores: Count | None = None
     smt: bool | None = None
     governors: tuple[str, ...] = ()
     turbo: bool | None = None
-    min_mhz: float | None = None
-    max_mhz: float | None = None
-    numa_nodes: int | None = None
+    min_mhz: NonNegative | None = None
+    max_mhz: NonNegative | None = None
+    numa_nodes: Count | None = None
     virtual: bool | None = None
 
 
@@ -40,7 +40,7 @@ class MigInstance(Record):
 
     uuid: str | None = None
     profile: str | None = None
-    memory_bytes: int | None = None
+    memory_bytes: Count | None = None
 
 
 class GpuDetails(Record):
@@ -66,32 +66,32 @@ class GpuDetails(Record):
             their PCI paths meet, from ``same board`` to ``system``.
     """
 
-    index: int
+    index: Count
     name: str | None = None
     uuid: str | None = None
     pci_bus_id: str | None = None
-    memory_bytes: int | None = None
+    memory_bytes: Count | None = None
     compute_capability: str | None = None
     counts_energy: bool = False
-    power_limit_w: float | None = None
-    power_limit_default_w: float | None = None
-    power_limit_min_w: float | None = None
-    power_limit_max_w: float | None = None
+    power_limit_w: NonNegative | None = None
+    power_limit_default_w: NonNegative | None = None
+    power_limit_min_w: NonNegative | None = None
+    power_limit_max_w: NonNegative | None = None
     persistence_mode: bool | None = None
     ecc: bool | None = None
-    sm_clock_max_mhz: int | None = None
-    memory_clock_max_mhz: int | None = None
-    sm_clock_set_mhz: int | None = None
-    memory_clock_set_mhz: int | None = None
+    sm_clock_max_mhz: Count | None = None
+    memory_clock_max_mhz: Count | None = None
+    sm_clock_set_mhz: Count | None = None
+    memory_clock_set_mhz: Count | None = None
     mig_capable: bool | None = None
     mig_enabled: bool | None = None
     mig_instances: tuple[MigInstance, ...] = ()
-    pcie_generation: int | None = None
-    pcie_generation_max: int | None = None
-    pcie_width: int | None = None
-    pcie_width_max: int | None = None
-    numa_node: int | None = None
-    nvlinks: int | None = None
+    pcie_generation: Count | None = None
+    pcie_generation_max: Count | None = None
+    pcie_width: Count | None = None
+    pcie_width_max: Count | None = None
+    numa_node: Count | None = None
+    nvlinks: Count | None = None
     peers: dict[str, str] = Field(default_factory=dict)
 
 

@@ -16,9 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, Self
 
-from llenergymeasure.domain.base import Record
+from pydantic import model_validator
+
+from llenergymeasure.domain.base import Count, NonNegative, Ordinal, Record, Share
 from llenergymeasure.domain.baseline import DomainBaseline
 from llenergymeasure.domain.conditions import DeviceConditions
 from llenergymeasure.domain.energy import DomainReading
@@ -34,31 +36,45 @@ class InferenceMetrics(Record):
     processes; None where an engine does not tell it of each answered request.
     """
 
-    requests: int
-    failed_requests: int
-    input_tokens: int
-    output_tokens: int
-    total_tokens: int
-    duration_s: float
-    output_tokens_per_s: float | None
-    total_tokens_per_s: float | None
-    requests_per_s: float | None
-    truncated_requests: int = 0
-    truncated_prompt_tokens: int = 0
-    tokenization_s: float | None = None
+    requests: Count
+    failed_requests: Count
+    input_tokens: Count
+    output_tokens: Count
+    total_tokens: Count
+    duration_s: NonNegative
+    output_tokens_per_s: NonNegative | None
+    total_tokens_per_s: NonNegative | None
+    requests_per_s: NonNegative | None
+    truncated_requests: Count = 0
+    truncated_prompt_tokens: Count = 0
+    tokenization_s: NonNegative | None = None
+
+    @model_validator(mode="after")
+    def _check_counts(self) -> Self:
+        if max(self.failed_requests, self.truncated_requests) > self.requests:
+            raise ValueError("more requests failed, or were truncated, than there are")
+        if self.total_tokens != self.input_tokens + self.output_tokens:
+            raise ValueError("total_tokens is not the sum of input_tokens and output_tokens")
+        return self
 
 
 class LatencySummary(Record):
     """A distribution of times in ms over n observations."""
 
-    mean: float
-    p50: float
-    p90: float
-    p95: float
-    p99: float
-    min: float
-    max: float
-    n: int
+    mean: NonNegative
+    p50: NonNegative
+    p90: NonNegative
+    p95: NonNegative
+    p99: NonNegative
+    min: NonNegative
+    max: NonNegative
+    n: Ordinal
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.min > self.max:
+            raise ValueError("min is above max")
+        return self
 
 
 class LatencyMetrics(Record):
@@ -82,26 +98,26 @@ class EnergyMetrics(Record):
     holds for each joule per something too. ``conditions`` tells how the devices fared.
     """
 
-    total_j: float | None
-    partial_j: float | None
-    estimated_j: float | None
-    measured_share: float | None
+    total_j: NonNegative | None
+    partial_j: NonNegative | None
+    estimated_j: NonNegative | None
+    measured_share: Share | None
     marginal_j: float | None = None
-    marginal_uncertainty_j: float | None = None
+    marginal_uncertainty_j: NonNegative | None = None
     baseline: tuple[DomainBaseline, ...] | None = None
     baseline_reason: str | None = None
     domains: tuple[DomainReading, ...] = ()
     boundary: tuple[str, ...] = ()
     headline: Literal["measured", "estimated"] | None = None
-    uncertainty_j: float | None = None
+    uncertainty_j: NonNegative | None = None
     uncertainty_reason: str | None = None
-    relative_uncertainty: float | None = None
+    relative_uncertainty: NonNegative | None = None
     reason: str | None = None
     replayed: bool = False
-    j_per_output_token: float | None = None
-    j_per_total_token: float | None = None
-    j_per_request: float | None = None
-    emissions_kg_co2: float | None = None
+    j_per_output_token: NonNegative | None = None
+    j_per_total_token: NonNegative | None = None
+    j_per_request: NonNegative | None = None
+    emissions_kg_co2: NonNegative | None = None
     emissions_reason: str | None = None
     conditions: tuple[DeviceConditions, ...] = ()
 
@@ -109,10 +125,10 @@ class EnergyMetrics(Record):
 class ComputeMetrics(Record):
     """Memory and work of a run. ``peak_memory_bytes`` says in ``peak_memory_source`` what it is."""
 
-    model_parameters: int | None = None
-    peak_memory_bytes: int | None = None
+    model_parameters: Count | None = None
+    peak_memory_bytes: Count | None = None
     peak_memory_source: str | None = None
-    flops_total: float | None = None
+    flops_total: NonNegative | None = None
     flops_reason: str | None = None
 
 
@@ -149,14 +165,14 @@ def _tokenization_s(traces: Sequence[RequestTrace]) -> float | None:
 
 def inference_from_counts(
     *,
-    requests: int,
-    failed_requests: int,
-    input_tokens: int,
-    output_tokens: int,
-    duration_s: float,
-    truncated_requests: int = 0,
-    truncated_prompt_tokens: int = 0,
-    tokenization_s: float | None = None,
+    requests: Count,
+    failed_requests: Count,
+    input_tokens: Count,
+    output_tokens: Count,
+    duration_s: NonNegative,
+    truncated_requests: Count = 0,
+    truncated_prompt_tokens: Count = 0,
+    tokenization_s: NonNegative | None = None,
 ) -> InferenceMetrics:
     """Derive the rates from summed counts, so that a ratio is always a ratio of sums."""
     total_tokens = input_tokens + output_tokens

@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic import Field
 
-from llenergymeasure.domain.base import Record
+from llenergymeasure.domain.base import Count, Record
 
 # What ``details["chat_template"]`` says where the model's tokenizer has no chat template.
 NO_CHAT_TEMPLATE: Final = "none"
@@ -32,10 +32,10 @@ class ModelInfo(Record):
     name: str
     path: str | None = None
     revision: str | None = None
-    parameters: int | None = None
+    parameters: Count | None = None
     dtype: str | None = None
     device: str | None = None
     eos_token_ids: tuple[int, ...] = ()
     engine_version: str | None = None
-    threads: int | None = None
+    threads: Count | None = None
     details: dict[str, str] = Field(default_factory=dict)

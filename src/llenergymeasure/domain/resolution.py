@@ -13,7 +13,7 @@ in which a change of the tail can hide.
 
 from __future__ import annotations
 
-from llenergymeasure.domain.base import Record
+from llenergymeasure.domain.base import NonNegative, Record
 from llenergymeasure.domain.energy import DomainReading, EnergyMethod, Evidence
 
 EDGE_ERROR = 0.01
@@ -30,10 +30,10 @@ class Resolution(Record):
         shortest_window_s: From this length on the edges cost at most ``EDGE_ERROR``.
     """
 
-    update_ms: float | None = None
+    update_ms: NonNegative | None = None
     aligned: bool = False
-    open_ms: float | None = None
-    shortest_window_s: float | None = None
+    open_ms: NonNegative | None = None
+    shortest_window_s: NonNegative | None = None
 
 
 def shortest_window_s(open_s: float, *, swing: float = 1.0, error: float = EDGE_ERROR) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from llenergymeasure.domain.base import Record
+from llenergymeasure.domain.base import NonNegative, Ordinal, Record
 
 
 class CycleStats(Record):
@@ -20,10 +20,10 @@ class CycleStats(Record):
     """
 
     mean: float
-    std: float | None
+    std: NonNegative | None
     ci95: tuple[float, float] | None
     cv: float | None
-    n: int
+    n: Ordinal
 
 
 def cycle_stats(values: Sequence[float | None]) -> CycleStats | None:

@@ -46,6 +46,7 @@ class ReasonCode(StrEnum):
     SAMPLE_GAP = "sample_gap"
     MIG_SHARED = "mig_shared"
     MODULE_COUNTER = "module_counter"
+    IMPOSSIBLE_VALUE = "impossible_value"
     RAPL_UNREADABLE = "rapl_unreadable"
     NO_RAPL = "no_rapl"
     COUNTER_WRAP_RISK = "counter_wrap_risk"
@@ -93,6 +94,7 @@ _INVALIDATING = frozenset(
         ReasonCode.COUNTER_FROZEN,
         ReasonCode.WITNESS_DISAGREES,
         ReasonCode.SAMPLES_MISSING,
+        ReasonCode.IMPOSSIBLE_VALUE,
         ReasonCode.RAPL_UNREADABLE,
         ReasonCode.COUNTER_WRAP_RISK,
     }

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from llenergymeasure.constants import RESULT_SCHEMA_VERSION
+from llenergymeasure.domain.base import describe_refusal
 from llenergymeasure.durable import Migrations, parse_json
 from llenergymeasure.exceptions import StorageError
 
@@ -31,9 +32,7 @@ def parse_record(model: type[M], content: bytes, path: Path, migrations: Migrati
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"]))
         raise StorageError(
-            f"{path} does not hold what it should: {where}: {first['msg']}",
+            f"{path} does not hold what it should: {describe_refusal(error)}",
             hint="restore it from a copy, or move it away",
         ) from error

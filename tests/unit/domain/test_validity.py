@@ -33,6 +33,7 @@ EXPECTED = {
     ReasonCode.COUNTER_FROZEN: ValidityStatus.INVALID,
     ReasonCode.WITNESS_DISAGREES: ValidityStatus.INVALID,
     ReasonCode.SAMPLES_MISSING: ValidityStatus.INVALID,
+    ReasonCode.IMPOSSIBLE_VALUE: ValidityStatus.INVALID,
     ReasonCode.SAMPLE_GAP: ValidityStatus.DEGRADED,
     ReasonCode.MIG_SHARED: ValidityStatus.DEGRADED,
     ReasonCode.MODULE_COUNTER: ValidityStatus.DEGRADED,

@@ -16,6 +16,7 @@ from llenergymeasure.core.energy_backends.base import (
     SamplingEnergyBackend,
     TemperatureSource,
 )
+from llenergymeasure.core.energy_backends.impossible import describe_error, refuse_impossible
 from llenergymeasure.core.energy_backends.none import UnavailableEnergyBackend, without_number
 from llenergymeasure.deadline import StuckError, within
 from llenergymeasure.domain.energy import EnergyReading
@@ -67,13 +68,14 @@ def stop_supervised(
     That is against its contract, and must not cost the work that was measured.
     """
     try:
-        return within(energy.stop, timeout_s, "lem-energy-stop", late=energy.close)
+        reading = within(energy.stop, timeout_s, "lem-energy-stop", late=energy.close)
+        return refuse_impossible(reading)
     except StuckError as stuck:
         give_up(energy)
         return without_number(name, f"{name} {stuck.message}")
     except Exception as error:
         logger.exception("energy source %s failed to stop", name)
-        return without_number(name, f"{name} failed to stop: {type(error).__name__}: {error}")
+        return without_number(name, f"{name} failed to stop: {describe_error(error)}")
 
 
 def samples_of(

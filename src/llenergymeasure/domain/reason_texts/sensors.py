@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llenergymeasure.domain.reason_texts.record import Frequency, ReasonText
+from llenergymeasure.domain.reason_texts.record import RUN, Frequency, ReasonText
 from llenergymeasure.domain.validity import ReasonCode
 
 SENSORS = {
@@ -82,6 +82,21 @@ SENSORS = {
         raised_by=("nvml", "rapl", "codecarbon", "zeus", "amdsmi"),
         frequency=Frequency.RARE,
         where="machines without persistence mode, shared administration",
+    ),
+    ReasonCode.IMPOSSIBLE_VALUE: ReasonText(
+        title="the energy source gave a value that cannot be",
+        meaning="Joules, watts or a time were negative, infinite or no number, or a window ended "
+        "before it started.",
+        harm="Such a number would be summed like any other. The domain has no number instead, so "
+        "there is no total.",
+        remedy=(
+            "The reason names the field and the value: report it to the author of the energy "
+            "backend.",
+            "Name another source in `energy.backend` meanwhile.",
+        ),
+        raised_by=(RUN,),
+        frequency=Frequency.RARE,
+        where="faulty drivers, energy backends that are being written",
     ),
     ReasonCode.COUNTER_BACKWARDS: ReasonText(
         title="the energy counter fell, but not to zero",

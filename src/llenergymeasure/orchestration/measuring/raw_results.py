@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from pydantic import ValidationError
 
 from llenergymeasure.config.models import ExperimentConfig
 from llenergymeasure.config.runtime_env import Rank
 from llenergymeasure.core.inference_backends.protocols import InferenceBackend
 from llenergymeasure.core.machine.load import contention_reason
 from llenergymeasure.core.window import WindowOutcome
+from llenergymeasure.domain.base import describe_refusal
 from llenergymeasure.domain.baseline import DomainBaseline
 from llenergymeasure.domain.environment import EnvironmentMetadata, LoadSample, MachineLoad
 from llenergymeasure.domain.experiment import (
@@ -18,12 +22,21 @@ from llenergymeasure.domain.experiment import (
     RawProcessResult,
     WarmupInfo,
 )
-from llenergymeasure.domain.metrics import inference_metrics, latency_metrics
+from llenergymeasure.domain.metrics import (
+    ComputeMetrics,
+    InferenceMetrics,
+    LatencyMetrics,
+    inference_metrics,
+    latency_metrics,
+)
 from llenergymeasure.domain.model_info import ModelInfo
 from llenergymeasure.domain.validity import Reason
+from llenergymeasure.exceptions import BackendError
 from llenergymeasure.orchestration.context import ExperimentContext
 from llenergymeasure.orchestration.measuring.reasons import dummy_reason, process_reasons
 from llenergymeasure.orchestration.measuring.reasons_before import baseline_reasons
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,6 +65,7 @@ def raw_result(
         threads=prepared.model.threads,
         affinity=prepared.environment.affinity,
     )
+    inference, latency = _summarise(config.backend, outcome)
     return RawProcessResult(
         experiment_id=context.experiment_id,
         config_name=config.config_name,
@@ -60,10 +74,10 @@ def raw_result(
         process_count=prepared.rank.count,
         created_at=datetime.now(UTC),
         window=outcome.window,
-        inference=inference_metrics(outcome.traces, outcome.window.duration_s),
-        latency=latency_metrics(outcome.traces),
+        inference=inference,
+        latency=latency,
         energy=outcome.reading,
-        compute=backend.compute_metrics(),
+        compute=_ask_compute(config.backend, backend),
         model=prepared.model,
         backend=BackendInfo(name=config.backend, version=prepared.model.engine_version),
         prompts=prepared.prompts,
@@ -73,6 +87,36 @@ def raw_result(
         load=load,
         reasons=_reasons(prepared, outcome, load),
     )
+
+
+def _summarise(name: str, outcome: WindowOutcome) -> tuple[InferenceMetrics, LatencyMetrics]:
+    """Counts and latency of the requests.
+
+    Raises:
+        BackendError: The engine told times or counts that cannot be.
+    """
+    try:
+        return (
+            inference_metrics(outcome.traces, outcome.window.duration_s),
+            latency_metrics(outcome.traces),
+        )
+    except ValidationError as error:
+        raise BackendError(
+            f"backend {name} told of its requests what cannot be: {describe_refusal(error)}",
+            hint=f"check the backend with: lem backends --check {name}",
+        ) from error
+
+
+def _ask_compute(name: str, backend: InferenceBackend) -> ComputeMetrics:
+    """Memory and size of the model; what an engine cannot tell must not cost a measured cycle."""
+    try:
+        return backend.compute_metrics()
+    except Exception as error:
+        logger.exception("backend %s failed to tell memory and size of the model", name)
+        why = f"{type(error).__name__}: {error}"
+        if isinstance(error, ValidationError):
+            why = describe_refusal(error)
+        return ComputeMetrics(flops_reason=f"backend {name} failed to tell: {why}")
 
 
 def _reasons(prepared: Prepared, outcome: WindowOutcome, load: MachineLoad) -> tuple[Reason, ...]:

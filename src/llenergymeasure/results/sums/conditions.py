@@ -63,11 +63,15 @@ def _shares(group: Sequence[DeviceConditions]) -> dict[str, float]:
     weights = [one.temperature_c.n if one.temperature_c else 1 for one in group]
     names = dict.fromkeys(name for one in group for name in one.throttle_share)
     return {
-        name: sum(
-            one.throttle_share.get(name, 0.0) * weight
-            for one, weight in zip(group, weights, strict=True)
+        # Rounding must not make a share of 1.0000000000000002.
+        name: min(
+            1.0,
+            sum(
+                one.throttle_share.get(name, 0.0) * weight
+                for one, weight in zip(group, weights, strict=True)
+            )
+            / sum(weights),
         )
-        / sum(weights)
         for name in names
     }
 

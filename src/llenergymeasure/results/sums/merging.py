@@ -8,6 +8,9 @@ from llenergymeasure.domain.energy import DomainReading, MeasurementWindow, Unce
 from llenergymeasure.results.sums.domains import kind
 from llenergymeasure.results.sums.wording import join_by_cycle
 
+# Wall clocks are set a little now and then; monotonic clocks of two boots differ by far more.
+_SAME_CLOCK_S = 1.0
+
 
 def merge_domains(domains: Mapping[int, Sequence[DomainReading]]) -> list[DomainReading]:
     """One reading a domain over all cycles; without a number if it is missing in one of them."""
@@ -76,9 +79,15 @@ def _join_windows(windows: Sequence[MeasurementWindow]) -> MeasurementWindow | N
         return None
     first = min(windows, key=lambda window: window.start_utc)
     last = max(windows, key=lambda window: window.start_utc)
+    end_ns = last.end_monotonic_ns
+    clocks_s = {w.start_utc.timestamp() - w.start_monotonic_ns / 1e9 for w in windows}
+    if max(clocks_s) - min(clocks_s) > _SAME_CLOCK_S:
+        # Another host, or another boot: only wall clocks compare.
+        apart = last.start_utc - first.start_utc
+        end_ns = first.start_monotonic_ns + round((apart.total_seconds() + last.duration_s) * 1e9)
     return MeasurementWindow(
         start_monotonic_ns=first.start_monotonic_ns,
-        end_monotonic_ns=last.end_monotonic_ns,
+        end_monotonic_ns=end_ns,
         start_utc=first.start_utc,
         duration_s=sum(window.duration_s for window in windows),
     )

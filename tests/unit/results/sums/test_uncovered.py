@@ -19,8 +19,9 @@ def test_a_process_that_works_on_is_told() -> None:
     late = raw(1, 1, of=2, domains=[], start_s=5.0, duration_s=10.0)
     words = "cpu, ram: read for 10.0 s, while 2 processes worked there for 15.0 s"
     assert list(find_uncovered([first, late])) == [words]
-    early = raw(1, 1, of=2, domains=[], start_s=-5.0, duration_s=10.0)
-    assert len(list(find_uncovered([first, early]))) == 1
+    second = raw(1, 0, of=2, domains=[reading(5.0, 10.0)], start_s=5.0)
+    early = raw(1, 1, of=2, domains=[], start_s=0.0, duration_s=10.0)
+    assert len(list(find_uncovered([second, early]))) == 1
 
 
 def test_what_ends_a_hair_later_is_no_matter() -> None:

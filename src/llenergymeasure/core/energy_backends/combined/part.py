@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from llenergymeasure.core.energy_backends.base import EnergyBackend
 from llenergymeasure.core.energy_backends.combined.ownership import Claim
+from llenergymeasure.core.energy_backends.impossible import describe_error, refuse_impossible
 from llenergymeasure.core.energy_backends.supervised import (
     close_supervised,
     give_up,
@@ -114,7 +115,7 @@ class Part:
         """Close the window; without numbers where anything failed in it."""
         if self._failure is None:
             try:
-                reading = self._call(self.backend.stop, self.limits.window_s)
+                reading = refuse_impossible(self._call(self.backend.stop, self.limits.window_s))
             except Exception as error:  # noqa: BLE001 - told with the reading
                 self._failure = self._note_told("failed to stop", error)
             else:
@@ -178,7 +179,7 @@ class Part:
             logger.info("energy source %s %s: %s", self.name, what, error.message)
             return f"{error.message} ({error.hint})" if error.hint else error.message
         logger.warning("energy source %s %s", self.name, what, exc_info=error)
-        return f"{self.name} {what}: {type(error).__name__}: {error}"
+        return f"{self.name} {what}: {describe_error(error)}"
 
 
 def _identity(domain: DomainReading) -> tuple[str, str | None]:
