@@ -41,6 +41,17 @@ def measured(backend: CodeCarbonBackend, seconds: float) -> EnergyReading:
     return backend.stop()
 
 
+def timed(backend: CodeCarbonBackend, seconds: float) -> tuple[EnergyReading, float, float]:
+    """A reading, the time that its window lasted at least, and at most."""
+    before_s = time.monotonic()
+    backend.start()
+    opened_s = time.monotonic()
+    time.sleep(seconds)
+    closing_s = time.monotonic()
+    reading = backend.stop()
+    return reading, closing_s - opened_s, time.monotonic() - before_s
+
+
 def joules(reading: EnergyReading, name: str) -> float:
     (domain,) = [domain for domain in reading.domains if domain.name == name]
     assert domain.joules is not None, domain.reason
@@ -72,21 +83,29 @@ def test_a_reading_tells_what_it_is_worth(backend: CodeCarbonBackend) -> None:
 
 def test_the_joules_are_those_of_the_window_alone(backend: CodeCarbonBackend) -> None:
     # RAM is a constant power, so its joules tell how long CodeCarbon's own window was.
-    short = measured(backend, 0.2)
+    short = timed(backend, 0.2)
     time.sleep(1.0)
-    long = measured(backend, 1.0)
-    windows = [reading.domains[0].window for reading in (short, long)]
-    assert windows[0] is not None
-    assert windows[1] is not None
+    long = timed(backend, 1.0)
+    # Its window lies within what start() and stop() took, and around what lies between them.
+    powers_w = [
+        (joules(reading, "ram") / outer_s, joules(reading, "ram") / inner_s)
+        for reading, inner_s, outer_s in (short, long)
+    ]
+    assert max(lowest for lowest, _ in powers_w) <= min(highest for _, highest in powers_w)
 
-    ratio = windows[1].duration_s / windows[0].duration_s
-    assert joules(long, "ram") / joules(short, "ram") == pytest.approx(ratio, rel=0.05)
 
-
-def test_start_and_stop_are_quick(backend: CodeCarbonBackend) -> None:
-    begin = time.monotonic()
-    measured(backend, 0.0)
-    assert time.monotonic() - begin < 0.5
+def test_start_and_stop_wait_for_nothing(
+    backend: CodeCarbonBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    sleep = time.sleep
+    monkeypatch.setattr(time, "sleep", lambda seconds: slept.append(seconds) or sleep(seconds))
+    begin_s = time.thread_time()
+    backend.start()
+    backend.stop()
+    # The CPU's time, which a busy machine does not lengthen.
+    assert time.thread_time() - begin_s < 0.5
+    assert slept == []
 
 
 @pytest.mark.parametrize(("country", "known"), [("FRA", True), ("XYZ", False)])
@@ -240,7 +259,7 @@ def test_load_raises_the_estimate(backend: CodeCarbonBackend) -> None:
 
 def test_no_timer_is_left_between_windows(backend: CodeCarbonBackend) -> None:
     measured(backend, 0.05)
-    deadline = time.monotonic() + 2.0
+    deadline = time.monotonic() + 60.0
     while any(isinstance(thread, threading.Timer) for thread in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -60,19 +61,23 @@ def test_power_heat_and_limits_of_each_gpu_are_kept(tmp_path: Path) -> None:
     def column(device: str, quantity: str) -> list[float]:
         return [value for _, value in values[device, quantity]]
 
-    # 1.6 s, each 50 ms; a busy machine may skip a few.
-    assert 16 <= len(values["gpu:0", "temperature_c"]) <= 34
+    # Each 50 ms: a busy machine may skip some, and reads none more often.
+    duration_s = result["processes"][0]["window"]["duration_s"]
+    times_s = [t_s for t_s, _ in values["gpu:0", "temperature_c"]]
+    assert 2 <= len(times_s) <= duration_s / 0.05 + 3
+    assert min(later - earlier for earlier, later in pairwise(times_s)) < 0.1
     assert set(column("gpu:0", "temperature_c")) == {55.0}
     assert set(column("gpu:0", "power_limit_w")) == {600.0}
     assert set(column("gpu:1", "sm_percent")) == {20.0}
     assert column("gpu:0", "power_w") == pytest.approx(
         [300] * len(column("gpu:0", "power_w")), abs=3
     )
-    duration_s = result["processes"][0]["window"]["duration_s"]
     for device, mean_w in (("gpu:0", 300), ("gpu:1", 120)):
         energy_j = column(device, "energy_j")
         assert energy_j == sorted(energy_j)
-        assert energy_j[-1] == pytest.approx(mean_w * duration_s, rel=0.2)
+        times_s = [t_s for t_s, _ in values[device, "energy_j"]]
+        # A read comes a moment after the time that it bears.
+        assert energy_j[-1] == pytest.approx(mean_w * times_s[-1], rel=0.2)
         (domain,) = (d for d in result["metrics"]["energy"]["domains"] if d["name"] == device)
         assert energy_j[-1] <= domain["joules"] * 1.01
 

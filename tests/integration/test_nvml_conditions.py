@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def scenes(library: Path) -> dict[str, tuple[DomainReading, DeviceConditions]]:
+def told_scenes(library: Path) -> dict[str, Any]:
     """All of them at once: one GPU each, one window."""
     gpus = ";".join(f"curve=constant,{gpu}" for gpu, _, _ in SCENES.values())
     changes = [
@@ -95,6 +96,21 @@ def scenes(library: Path) -> dict[str, tuple[DomainReading, DeviceConditions]]:
         for at_s, key, value in made
     ]
     (told,) = stand_in.measure(stand_in.environment(library, gpus), [2.2], None, changes)
+    return dict(told)
+
+
+@pytest.fixture(scope="module")
+def changed_s(told_scenes: dict[str, Any]) -> dict[str, list[float]]:
+    """When each scene was really changed: a busy machine may be late."""
+    found: dict[str, list[float]] = {}
+    for index, at_s in told_scenes["changed_s"]:
+        found.setdefault(list(SCENES)[index], []).append(at_s)
+    return found
+
+
+@pytest.fixture(scope="module")
+def scenes(told_scenes: dict[str, Any]) -> dict[str, tuple[DomainReading, DeviceConditions]]:
+    told = told_scenes
     reading = EnergyReading.model_validate_json(told["reading"])
     return dict(zip(SCENES, zip(reading.domains, reading.conditions, strict=True), strict=True))
 
@@ -142,7 +158,14 @@ def test_only_what_speaks_against_the_number_degrades_it(scenes: Scenes) -> None
     assert total_energy(domain for domain, _ in scenes.values()).total_j is not None
 
 
-def test_conditions_say_how_a_gpu_fared(scenes: Scenes) -> None:
+def window_s(domain: DomainReading) -> float:
+    assert domain.window is not None
+    return domain.window.duration_s
+
+
+def test_conditions_say_how_a_gpu_fared(
+    scenes: Scenes, changed_s: Mapping[str, list[float]]
+) -> None:
     _, momentary = scenes["momentary"]
     assert momentary.sm_clock_mhz is not None and momentary.sm_percent is not None
     assert (momentary.sm_clock_mhz.min, momentary.sm_clock_mhz.max) == (300, 1500)
@@ -150,11 +173,13 @@ def test_conditions_say_how_a_gpu_fared(scenes: Scenes) -> None:
     assert (momentary.sm_percent.min, momentary.sm_percent.max) == (50, 100)
     assert set(momentary.throttle_share) == {"gpu_idle", "applications_clocks_setting"}
     assert sum(momentary.throttle_share.values()) == pytest.approx(1)
-    # 2.2 s and what the window begins earlier, ten times a second.
-    assert 15 <= momentary.sm_clock_mhz.n <= 26
+    # Ten times a second, at the ends too; a busy machine may skip some.
+    assert 5 <= momentary.sm_clock_mhz.n <= window_s(scenes["momentary"][0]) * 10 + 4
 
-    _, thermal = scenes["thermal"]
-    assert thermal.throttle_share["sw_thermal_slowdown"] == pytest.approx(0.7 / 2.2, abs=0.15)
+    domain, thermal = scenes["thermal"]
+    began_s, ended_s = changed_s["thermal"]
+    share = (ended_s - began_s) / window_s(domain)
+    assert thermal.throttle_share["sw_thermal_slowdown"] == pytest.approx(share, abs=0.15)
     assert scenes["limit"][1].power_limit_w == 700
     assert scenes["capped"][1].power_limit_w == 300
 
@@ -206,10 +231,12 @@ def test_every_sample_of_the_last_window_can_be_had(library: Path) -> None:
             assert domain.window.start_monotonic_ns <= times_ns[0]
             assert times_ns[-1] <= domain.window.end_monotonic_ns
             # With one interval, everything is read that often and not more often.
-            assert 10 <= len(values) <= 18
-        joules = series[domain.name, "energy_j"][1]
+            assert 5 <= len(values) <= window_s(domain) / 0.1 + 3
+        times_ns, joules = series[domain.name, "energy_j"]
         assert 0 <= joules[0] < 0.1 * domain.joules
-        assert joules[-1] == pytest.approx(domain.joules, rel=0.2)
+        # The last sample may lie some time before the end.
+        share = (times_ns[-1] - domain.window.start_monotonic_ns) / 1e9 / window_s(domain)
+        assert joules[-1] == pytest.approx(share * domain.joules, rel=0.2)
 
     assert series["gpu:0", "memory_used_bytes"][1][0] == 1000 * 2**20
     degrees = series["gpu:0", "temperature_c"][1]

@@ -24,7 +24,10 @@ if __name__ == "__main__":
     library = ctypes.CDLL(asked["library"])
     if asked["user"] is not None:
         # Another user may not read this Python's files: what is needed is imported before.
-        from llenergymeasure.core.energy_backends import estimate, nvml, rapl
+        import llenergymeasure.core.energy_backends.combined.backend
+        import llenergymeasure.core.energy_backends.estimate.backend
+        import llenergymeasure.core.energy_backends.nvml.backend
+        import llenergymeasure.core.energy_backends.rapl.backend
         from llenergymeasure.orchestration.factory import energy_specs
         energy_specs("auto")
         import pynvml

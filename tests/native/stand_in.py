@@ -16,7 +16,8 @@ SOURCES = sorted(Path(__file__).parent.glob("nvml_stand_in*.c"))
 LIBRARY = "libnvidia-ml.so.1"
 
 # Measures windows in one process and tells, for each, the reading, its samples and the exact
-# joules. Changes (seconds after the start, GPU, key, value) are made to the GPUs in the last one.
+# joules. Changes (seconds after the start, GPU, key, value) are made to the GPUs in the last one;
+# "changed_s" tells when each was really made.
 MEASURE = """
 import ctypes, json, os, sys, time
 from llenergymeasure.config.backend_configs import NvmlConfig
@@ -25,13 +26,14 @@ from llenergymeasure.core.energy_backends.nvml.backend import NvmlBackend
 seconds, options, changes = (json.loads(text) for text in sys.argv[1:4])
 backend = NvmlBackend(NvmlConfig.model_validate(options))
 backend.prepare()
-told, samples = [], []
+told, samples, changed_s = [], [], []
 for left, length in zip(reversed(range(len(seconds))), seconds):
     backend.start()
     begin = time.monotonic()
     for after, gpu, key, value in [] if left else sorted(changes):
         time.sleep(max(0.0, begin + after - time.monotonic()))
         ctypes.CDLL("libnvidia-ml.so.1").stand_in_set(gpu, key.encode(), str(value).encode())
+        changed_s.append([gpu, time.monotonic() - begin])
     time.sleep(max(0.0, begin + length - time.monotonic()))
     told.append(backend.stop())
     samples.append([[s.device, s.quantity, list(s.times_ns), list(s.values)]
@@ -50,7 +52,7 @@ for reading, series in zip(told, samples):
         truths.append(library.stand_in_energy_j(
             index, window.start_monotonic_ns / 1e9, window.end_monotonic_ns / 1e9))
     out.append({"reading": reading.model_dump_json(), "truths_j": truths, "samples": series,
-                "temperatures_c": temperatures_c})
+                "temperatures_c": temperatures_c, "changed_s": changed_s})
 backend.close()
 print(json.dumps(out))
 """

@@ -33,20 +33,23 @@ class Counted:
         self.around += 1
 
 
-def sampled(seconds: float, every_s: float, state_s: float, one: Any) -> None:
+def sampled(seconds: float, every_s: float, state_s: float, one: Any) -> float:
+    """How long it really was sampled, in s: a busy machine may be late."""
+    begin_s = time.monotonic()
     sampler = Sampler([one], every_s, [one], state_s)
     time.sleep(seconds)
     sampler.stop()
+    return time.monotonic() - begin_s
 
 
 def test_each_kind_is_read_in_its_own_rhythm_by_one_thread() -> None:
     one = Counted()
-    sampled(0.55, 0.02, 0.1, one)
+    took_s = sampled(0.55, 0.02, 0.1, one)
     # A busy machine may miss some; none may come early.
-    assert 6 <= one.observed <= 28
-    assert 2 <= one.looked <= 6
+    assert 2 <= one.observed <= took_s / 0.02
+    assert 2 <= one.looked <= took_s / 0.1 + 1
     assert one.looked < one.observed
-    assert one.around == 1
+    assert 1 <= one.around <= took_s + 1
     assert len(one.threads) == 1 and threading.get_ident() not in one.threads
 
 
@@ -60,7 +63,7 @@ def test_one_interval_is_one_rhythm() -> None:
 def test_a_short_window_has_its_state_read_too() -> None:
     one = Counted()
     sampler = Sampler([one], 0.1, [one], 0.1)  # type: ignore[list-item]
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not one.around and time.monotonic() < deadline:
         time.sleep(0.001)
     sampler.finish()
