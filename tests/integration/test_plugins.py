@@ -58,9 +58,9 @@ def test_it_is_listed_with_its_distribution_and_nothing_is_imported_for_it(run: 
     said = run(
         """
 import json, sys
-from llenergymeasure.config.registry import registered
+from llenergymeasure.config.registry import list_registered
 from llenergymeasure.constants import INFERENCE_BACKENDS_GROUP
-entries = registered(INFERENCE_BACKENDS_GROUP)
+entries = list_registered(INFERENCE_BACKENDS_GROUP)
 toy = entries["toy"]
 print(json.dumps({"names": list(entries), "distribution": toy.distribution,
     "version": toy.version, "description": toy.spec.description,
