@@ -1,7 +1,7 @@
 """The commands of the guides, run as they stand on the page.
 
-A block of ``yaml``, ``python`` or ``toml`` whose first line is a comment with a file's name is written
-into that file; a ``literalinclude`` with a caption is copied there; a block of ``sh`` is run.
+A block of ``yaml``, ``python`` or ``toml`` whose first line is a comment with a file's name is
+written into that file; a ``literalinclude`` with a caption is copied; a block of ``sh`` is run.
 """
 
 from __future__ import annotations
@@ -77,5 +77,3 @@ def test_every_question_of_the_entry_page_leads_to_a_page() -> None:
     links = re.findall(r"\]\(([a-z0-9_/-]+\.md)\)", index)
     assert {f"guides/{name}" for name in GUIDES} <= set(links)
     assert [link for link in links if not (DOCS / link).exists()] == []
-
-

@@ -1,9 +1,10 @@
-"""``lem experiment``: measure one config."""
+"""``lem experiment``: measure a config, or several in turn."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,8 @@ import click
 from llenergymeasure.cli.arguments import completion
 from llenergymeasure.cli.arguments.config_flags import config_flags
 from llenergymeasure.cli.arguments.options import GlobalOptions, current, global_options
+from llenergymeasure.cli.display.text.notices import show_warnings
+from llenergymeasure.constants import EXIT_RUN_FAILED
 
 if TYPE_CHECKING:
     from llenergymeasure.config.loader import LoadedConfig
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("config", required=False, metavar="[CONFIG]", shell_complete=completion.files)
+@click.argument("configs", nargs=-1, metavar="[CONFIG]...", shell_complete=completion.files)
 @click.option(
     "--resume",
     "resume_id",
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
 @config_flags
 @global_options
 def experiment(
-    config: str | None,
+    configs: tuple[str, ...],
     resume_id: str | None,
     fresh: bool,
     dry_run: bool,
@@ -44,9 +47,14 @@ def experiment(
 ) -> None:
     """Measure the config file CONFIG, or a preset and a model, or finish with --resume ID.
 
+    Several files are measured in turn; a folder stands for the config files in it. All are checked
+    before the first one runs. One that fails does not stop the others: the exit code is then 1.
+
     \b
     Examples:
       lem experiment llama.yaml
+      lem experiment a.yaml b.yaml
+      lem experiment grid/
       lem experiment llama.yaml --set pytorch.batch_size=8 --cycles 3
       lem experiment --preset quick-test --model builtin:tiny-llama
       lem experiment --resume latest
@@ -54,7 +62,7 @@ def experiment(
     options = current()
     if resume_id is not None:
         given = {
-            "CONFIG": config,
+            "CONFIG": configs,
             "--dry-run": dry_run,
             "--results-dir": options.results_dir,
             "--set": sets,
@@ -66,13 +74,21 @@ def experiment(
         _resume(resume_id, options, aggregate=not no_aggregate)
         return
     named = "model_name" in overrides or any(text.startswith("model_name=") for text in sets)
-    if config is None and not named:
+    if not configs and not named:
         raise click.UsageError("Give a CONFIG file, or --model (and --preset), or --resume ID.")
     if dry_run and no_aggregate:
         raise click.UsageError("--no-aggregate means nothing with --dry-run.")
-    if config is None:
+
+    def load(file: str | None) -> LoadedConfig:
+        return _load(file, overrides, sets, preset, options)
+
+    show_warnings(deprecated, options)
+    if len(configs) > 1 or any(Path(config).is_dir() for config in configs):
+        _run_several(configs, load, options, dry_run, aggregate=not no_aggregate, fresh=fresh)
+        return
+    if not configs:
         overrides.setdefault("config_name", preset or "command-line")
-    loaded = _load(config, overrides, sets, preset, deprecated, options)
+    loaded = load(configs[0] if configs else None)
     if dry_run:
         _plan(loaded, options)
     else:
@@ -92,14 +108,12 @@ def _load(
     overrides: dict[str, Any],
     sets: tuple[str, ...],
     preset: str | None,
-    deprecated: list[str],
     options: GlobalOptions,
 ) -> LoadedConfig:
-    from llenergymeasure.cli.display.text.notices import show_warnings
     from llenergymeasure.config.loader import load
 
     loaded = load(config, overrides, sets=sets, preset=preset)
-    show_warnings([*deprecated, *loaded.warnings], options)
+    show_warnings(loaded.warnings, options)
     return loaded
 
 
@@ -132,6 +146,47 @@ def _run(loaded: LoadedConfig, options: GlobalOptions, *, aggregate: bool, fresh
     from llenergymeasure.cli.display.outcome import show_outcome
 
     show_outcome(outcome, options, chosen.results_dir)
+
+
+def _run_several(
+    named: Sequence[str],
+    load: Callable[[str], LoadedConfig],
+    options: GlobalOptions,
+    dry_run: bool,
+    *,
+    aggregate: bool,
+    fresh: bool,
+) -> None:
+    from llenergymeasure.cli.display import series as display
+    from llenergymeasure.config.files.catalogue import expand_configs
+    from llenergymeasure.orchestration import series
+
+    def load_member(file: str) -> tuple[LoadedConfig, RunOptions]:
+        loaded = load(file)
+        chosen = _run_options(options, loaded.config.io.results_dir, aggregate=aggregate)
+        return loaded, replace(chosen, fresh=fresh)
+
+    files, left_out = expand_configs(named)
+    members = series.load_members(files, load_member)
+    show_warnings(display.list_notes(left_out, series.find_equal(members)), options)
+    planned = series.plan_series(members)
+    if dry_run:
+        display.show_series_plan(planned, options)
+        failed = any(one.plan is None for one in planned)
+    else:
+        from llenergymeasure.cli.display.progress import progress_view
+
+        try:
+            with progress_view(options) as observer:
+                outcomes = series.run_series(planned, observer, display.announce_end(observer))
+        except series.SeriesInterruptedError as interrupted:
+            if not options.json:  # there the error is the one document
+                display.show_series(interrupted.outcomes, options)
+            raise
+        display.show_series(outcomes, options)
+        failed = any(outcome.status is series.MemberStatus.FAILED for outcome in outcomes)
+    if failed:
+        click.get_current_context().exit(EXIT_RUN_FAILED)
 
 
 def _resume(resume_id: str, options: GlobalOptions, *, aggregate: bool) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from llenergymeasure.config.loader import load
 from llenergymeasure.config.presets import preset_document
-from llenergymeasure.config.problems.report import InvalidConfigError, Place
+from llenergymeasure.config.problems.report import InvalidConfigError, Place, Problem
+from llenergymeasure.config.sources.extends import EXTENDS_KEY
 from llenergymeasure.config.sources.yaml_file import SUFFIXES, read_document
 
 # A folder of configs is not that deep; a results folder may be.
@@ -50,6 +53,54 @@ def find_configs(folder: Path) -> list[FoundConfig]:
     )
     found = (_describe(path) for path in files[:MAX_FILES])
     return [config for config in found if config is not None]
+
+
+def expand_configs(named: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Config files by their names: a folder stands for the configs in it, in natural order.
+
+    Files below its subfolders are not taken: a results folder may be one of them.
+
+    Returns:
+        The files, and those in a folder that are no configs and are left out.
+
+    Raises:
+        InvalidConfigError: A folder holds no config file.
+    """
+    files: list[str] = []
+    left_out: list[str] = []
+    for name in named:
+        folder = Path(name)
+        if not folder.is_dir():
+            files.append(name)
+            continue
+        inside = [path for path in folder.iterdir() if _has_suffix(path)]
+        configs = [path for path in inside if _may_be_config(path)]
+        left_out += [str(path) for path in inside if path not in configs]
+        if not configs:
+            message = f"there is no config file ({', '.join(SUFFIXES)}) in this folder"
+            raise InvalidConfigError([Problem(Place(name), "", message, "missing_file")])
+        files += [str(path) for path in sorted(configs, key=_natural_order)]
+    return files, left_out
+
+
+def _has_suffix(path: Path) -> bool:
+    return path.suffix in SUFFIXES and path.is_file() and not path.name.startswith(".")
+
+
+def _may_be_config(path: Path) -> bool:
+    """A file that cannot be read may be one: what is wrong with it must be told."""
+    try:
+        data = read_document(path).data
+    except InvalidConfigError:
+        return True
+    named = {"config_name", "model_name", "preset", EXTENDS_KEY} & set(data)
+    return bool(named) and "experiment_id" not in data
+
+
+def _natural_order(path: Path) -> list[tuple[int, str]]:
+    """``batch-8`` comes before ``batch-16``."""
+    parts = re.split(r"(\d+)", path.name)
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 
 def _is_hidden(path: Path) -> bool:

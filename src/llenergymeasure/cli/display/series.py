@@ -1,0 +1,128 @@
+"""What ``lem experiment`` says about several configs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from llenergymeasure.cli.arguments.options import GlobalOptions
+from llenergymeasure.cli.display.text.json_output import write_json
+from llenergymeasure.cli.display.text.notices import say
+from llenergymeasure.cli.display.text.numbers import MISSING, significant
+from llenergymeasure.exceptions import LLEnergyMeasureError
+from llenergymeasure.orchestration.series import (
+    MemberOutcome,
+    MemberStatus,
+    PlannedMember,
+)
+from llenergymeasure.progress import ProgressObserver
+
+
+def list_notes(left_out: Sequence[str], equal: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """What the user should know of the files before the first one runs."""
+    for file in left_out:
+        yield f"{file} is no config and is left out"
+    for first, second in equal:
+        yield f"{second} has the same settings as {first}; both are measured"
+
+
+def announce_end(observer: ProgressObserver) -> Callable[[MemberOutcome], None]:
+    """Tells at once how each config ended."""
+
+    def announce(outcome: MemberOutcome) -> None:
+        if outcome.error is not None:
+            observer.notice(f"{outcome.config_name} failed: {outcome.error.message}")
+        else:
+            observer.notice(
+                f"{outcome.config_name} is done; its result: "
+                f"lem results show {outcome.experiment_id}"
+            )
+
+    return announce
+
+
+def show_series(outcomes: Sequence[MemberOutcome], options: GlobalOptions) -> None:
+    """Show how each config ended, in one table."""
+    failed = [outcome for outcome in outcomes if outcome.status is MemberStatus.FAILED]
+    if options.json:
+        write_json({"experiments": [_data(one) for one in outcomes], "failed": len(failed)})
+        return
+    if options.quiet:
+        for outcome in outcomes:
+            say(f"{outcome.experiment_id or MISSING}  {outcome.source}", options)
+        return
+    from llenergymeasure.cli.display.text.console import console
+    from llenergymeasure.cli.display.text.tables import KEPT, Column, print_table
+
+    columns = [
+        Column("config", keep=KEPT),
+        Column("J/output token", numeric=True, keep=9),
+        Column("J/cycle", numeric=True, keep=7),
+        Column("output tokens/s", numeric=True, keep=8),
+        Column("verdict", keep=9),
+        Column("id", keep=6),
+    ]
+    print_table(console(), columns, [_cells(outcome) for outcome in outcomes])
+    for outcome in failed:
+        assert outcome.error is not None, "what failed has a reason"
+        hint = f" ({outcome.error.hint})" if outcome.error.hint else ""
+        say(f"{outcome.config_name}: {outcome.error.message}{hint}", options)
+    measured = sum(outcome.status is MemberStatus.MEASURED for outcome in outcomes)
+    left = len(outcomes) - measured - len(failed)
+    counts = f"{measured} measured, {len(failed)} failed" + (f", {left} not run" if left else "")
+    say(f"{counts}; each result: lem results show ID", options)
+
+
+def show_series_plan(planned: Sequence[PlannedMember], options: GlobalOptions) -> None:
+    """Show what each config would run."""
+    if options.json:
+        write_json({"dry_run": True, "experiments": [_plan_data(one) for one in planned]})
+        return
+    from llenergymeasure.cli.display.outcome import show_plan
+
+    for one in planned:
+        if one.plan is not None:
+            show_plan(one.plan, options)
+        else:
+            assert one.failure is not None, "without a plan there is a reason"
+            hint = f" ({one.failure.hint})" if one.failure.hint else ""
+            say(f"{one.member.source} cannot run here: {one.failure.message}{hint}", options)
+
+
+def _cells(outcome: MemberOutcome) -> list[str]:
+    result = outcome.result
+    verdict = str(outcome.status) if result is None else str(result.validity.status)
+    numbers = [MISSING] * 3
+    if result is not None:
+        energy, inference = result.metrics.energy, result.metrics.inference
+        origin = f" {energy.headline}" if energy.headline == "estimated" else ""
+        per_cycle = None if energy.total_j is None else energy.total_j / result.cycles.n
+        numbers = [
+            text if text == MISSING else text + origin
+            for text in (significant(energy.j_per_output_token), significant(per_cycle))
+        ]
+        numbers.append(significant(inference.output_tokens_per_s))
+    return [outcome.config_name, *numbers, verdict, outcome.experiment_id or MISSING]
+
+
+def _data(outcome: MemberOutcome) -> dict[str, Any]:
+    return {
+        "source": outcome.source,
+        "config_name": outcome.config_name,
+        "status": outcome.status,
+        "experiment_id": outcome.experiment_id,
+        "result": outcome.result,
+        "error": None if outcome.error is None else _describe_error(outcome.error),
+    }
+
+
+def _describe_error(error: LLEnergyMeasureError) -> dict[str, str | None]:
+    return {"type": type(error).__name__, "message": error.message, "hint": error.hint}
+
+
+def _plan_data(planned: PlannedMember) -> dict[str, Any]:
+    data: dict[str, Any] = {"source": planned.member.source}
+    if planned.plan is not None:
+        return {**data, **vars(planned.plan), "backend": planned.plan.config.backend}
+    assert planned.failure is not None, "without a plan there is a reason"
+    return {**data, "error": _describe_error(planned.failure)}

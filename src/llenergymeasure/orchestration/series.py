@@ -1,0 +1,236 @@
+"""Several configs with one command: all checked before the first runs, then each in turn.
+
+A config that fails does not end the series: what comes after it is still measured.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from llenergymeasure.config.loader import LoadedConfig
+from llenergymeasure.config.problems.report import InvalidConfigError, Place, Problem
+from llenergymeasure.domain.experiment import AggregatedResult
+from llenergymeasure.exceptions import (
+    ConfigurationError,
+    ExperimentInterruptedError,
+    LLEnergyMeasureError,
+)
+from llenergymeasure.orchestration.context import config_hash
+from llenergymeasure.orchestration.planning import RunOptions, RunPlan, plan
+from llenergymeasure.orchestration.runner import run_planned
+from llenergymeasure.progress import ProgressObserver
+
+logger = logging.getLogger(__name__)
+
+
+class MemberStatus(StrEnum):
+    """How one config of a series ended."""
+
+    MEASURED = "measured"
+    FAILED = "failed"
+    NOT_RUN = "not run"
+
+
+@dataclass(frozen=True)
+class Member:
+    """One config of a series.
+
+    Attributes:
+        source: Its file, as it is named to the user.
+        loaded: What the file says, with everything around it.
+        options: Where its files go.
+    """
+
+    source: str
+    loaded: LoadedConfig
+    options: RunOptions
+
+
+@dataclass(frozen=True)
+class PlannedMember:
+    """A member that passed every check, or the reason why it cannot run.
+
+    Attributes:
+        member: The config.
+        plan: What would be run; None if that could not be found out.
+        failure: Why ``plan`` is None: an engine that is not installed, a hub that does not answer.
+    """
+
+    member: Member
+    plan: RunPlan | None
+    failure: LLEnergyMeasureError | None = None
+
+
+@dataclass(frozen=True)
+class MemberOutcome:
+    """How one config of a series ended.
+
+    Attributes:
+        source: Its file.
+        config_name: Its name.
+        status: Measured, failed, or not run because the series was interrupted.
+        experiment_id: None if no experiment was begun.
+        result: The aggregate; None if there is none.
+        error: Why it failed.
+    """
+
+    source: str
+    config_name: str
+    status: MemberStatus
+    experiment_id: str | None = None
+    result: AggregatedResult | None = None
+    error: LLEnergyMeasureError | None = None
+
+
+class SeriesInterruptedError(ExperimentInterruptedError):
+    """Ctrl-C during a series; ``outcomes`` says what became of each config."""
+
+    def __init__(
+        self, cause: ExperimentInterruptedError, outcomes: Sequence[MemberOutcome]
+    ) -> None:
+        super().__init__(cause.message, hint=cause.hint)
+        self.outcomes = tuple(outcomes)
+
+
+def load_members(
+    files: Sequence[str], load: Callable[[str], tuple[LoadedConfig, RunOptions]]
+) -> list[Member]:
+    """Load every file.
+
+    Args:
+        files: As they are named to the user; a file that is named twice is loaded once.
+        load: Loads one.
+
+    Raises:
+        InvalidConfigError: With the problems of all files.
+    """
+    members: list[Member] = []
+    problems: list[Problem] = []
+    for file in dict.fromkeys(files):
+        try:
+            members.append(Member(file, *load(file)))
+        except ConfigurationError as error:
+            problems += _list_problems(file, error)
+    if problems:
+        raise InvalidConfigError(problems, hint="nothing was run; mend these, or leave them out")
+    return members
+
+
+def plan_series(members: Sequence[Member]) -> list[PlannedMember]:
+    """Check everything that can be checked before the first config runs.
+
+    Raises:
+        InvalidConfigError: With the problems of all configs whose input is wrong.
+    """
+    planned: list[PlannedMember] = []
+    problems: list[Problem] = []
+    for member in members:
+        try:
+            planned.append(PlannedMember(member, plan(member.loaded, member.options)))
+        except LLEnergyMeasureError as error:
+            if isinstance(error, ConfigurationError):
+                problems += _list_problems(member.source, error)
+            else:
+                planned.append(PlannedMember(member, None, error))
+    if problems:
+        raise InvalidConfigError(problems, hint="nothing was run; mend these, or leave them out")
+    return planned
+
+
+def find_equal(members: Sequence[Member]) -> list[tuple[str, str]]:
+    """Pairs of files whose settings are equal, names apart: the second repeats the first."""
+    first: dict[str, str] = {}
+    pairs = []
+    for member in members:
+        unnamed = member.loaded.config.model_copy(update={"config_name": "-"})
+        known = first.setdefault(config_hash(unnamed), member.source)
+        if known != member.source:
+            pairs.append((known, member.source))
+    return pairs
+
+
+def run_series(
+    planned: Sequence[PlannedMember],
+    observer: ProgressObserver,
+    on_end: Callable[[MemberOutcome], None],
+) -> list[MemberOutcome]:
+    """Run each config in turn, whatever becomes of the others.
+
+    Args:
+        planned: What to run.
+        observer: Told about progress.
+        on_end: Told how each ended, as soon as it has.
+
+    Raises:
+        SeriesInterruptedError: Ctrl-C, SIGTERM or SIGHUP; what was measured is kept.
+    """
+    outcomes: list[MemberOutcome] = []
+    for place, one in enumerate(planned, start=1):
+        observer.notice(
+            f"{place} of {len(planned)}: {one.member.loaded.config.config_name} "
+            f"({one.member.source})"
+        )
+        try:
+            outcome = _run_member(one, observer)
+        except ExperimentInterruptedError as error:
+            rest = [_describe(later, MemberStatus.NOT_RUN) for later in planned[place - 1 :]]
+            raise SeriesInterruptedError(error, [*outcomes, *rest]) from error
+        outcomes.append(outcome)
+        on_end(outcome)
+    return outcomes
+
+
+def _run_member(planned: PlannedMember, observer: ProgressObserver) -> MemberOutcome:
+    watched = _NotingObserver(observer)
+    try:
+        if planned.plan is None:
+            assert planned.failure is not None, "without a plan there is a reason"
+            raise planned.failure
+        member = planned.member
+        ended = run_planned(member.loaded, planned.plan, member.options, watched)
+    except ExperimentInterruptedError:
+        raise
+    except LLEnergyMeasureError as error:
+        return _describe(planned, MemberStatus.FAILED, watched.experiment_id, error=error)
+    except Exception as error:
+        # Even a fault of ours must not cost the configs that come after it.
+        logger.exception("%s failed unexpectedly", planned.member.source)
+        wrapped = LLEnergyMeasureError(f"{type(error).__name__}: {error}")
+        return _describe(planned, MemberStatus.FAILED, watched.experiment_id, error=wrapped)
+    return _describe(planned, MemberStatus.MEASURED, ended.experiment_id, result=ended.result)
+
+
+def _describe(
+    planned: PlannedMember,
+    status: MemberStatus,
+    experiment_id: str | None = None,
+    *,
+    result: AggregatedResult | None = None,
+    error: LLEnergyMeasureError | None = None,
+) -> MemberOutcome:
+    name = planned.member.loaded.config.config_name
+    return MemberOutcome(planned.member.source, name, status, experiment_id, result, error)
+
+
+class _NotingObserver:
+    """Passes everything on, and remembers which experiment was begun."""
+
+    def __init__(self, observer: ProgressObserver) -> None:
+        self._observer = observer
+        self.experiment_id: str | None = None
+        self.progress = observer.progress
+        self.notice = observer.notice
+
+    def started(self, experiment_id: str, log_file: str) -> None:
+        self.experiment_id = experiment_id
+        self._observer.started(experiment_id, log_file)
+
+
+def _list_problems(source: str, error: ConfigurationError) -> list[Problem]:
+    if isinstance(error, InvalidConfigError):
+        return list(error.problems)
+    hint = f" ({error.hint})" if error.hint else ""
+    return [Problem(Place(source), "", f"{error.message}{hint}", "cannot_run")]
