@@ -69,7 +69,7 @@ def _describe(error: BaseException) -> dict[str, Any]:
     return {
         "type": kind,
         "message": redact(f"this is a bug in lem: {kind}: {error}"),
-        "hint": f"the whole story is in {_save_story(error)}; please report it",
+        "hint": f"full traceback: {_save_story(error)}; please report it",
     }
 
 

@@ -126,7 +126,7 @@ class ExperimentConfig(_Section):
     )
     seed: int = Field(42, ge=0, lt=2**32, description="Seed of everything random.")
     num_prompts: int | None = Field(
-        None, ge=1, description="The first so many prompts; null takes all."
+        None, ge=1, description="Number of prompts, taken from the start; null takes all."
     )
     prompts: PromptsConfig = Field(default_factory=PromptsConfig)
     max_input_tokens: int = Field(512, ge=1, description="Longer prompts are truncated.")

@@ -127,7 +127,7 @@ class PromptsConfig(BaseModel):
         None, min_length=1, description="huggingface: branch, tag or commit of the dataset."
     )
     sample_size: int | None = Field(
-        None, ge=1, description="huggingface: so many rows; null takes all."
+        None, ge=1, description="huggingface: number of rows; null takes all."
     )
     shuffle: bool = Field(False, description="huggingface: draw the rows in a random order.")
     seed: int | None = Field(

@@ -52,7 +52,7 @@ def _measure(context: ExperimentContext, events: EventWriter) -> int:
         return error.exit_code
     except Exception as error:
         logger.exception("the run failed unexpectedly")
-        _tell(events, error, f"the whole story is in {context.log_path}", EXIT_RUN_FAILED)
+        _tell(events, error, f"full traceback: {context.log_path}", EXIT_RUN_FAILED)
         return EXIT_RUN_FAILED
     return EXIT_OK
 

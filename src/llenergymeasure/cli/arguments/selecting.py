@@ -40,7 +40,7 @@ def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="Sort by this.",
     )
     @click.option("--reverse", is_flag=True, help="Largest or newest first.")
-    @click.option("--limit", type=Whole(1), help="At most so many.")
+    @click.option("--limit", type=Whole(1), help="Maximum number of rows.")
     @wraps(command)
     def with_selection(
         *args: Any,

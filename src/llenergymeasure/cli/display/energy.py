@@ -59,7 +59,7 @@ def _above_idle(energy: EnergyMetrics) -> Iterator[Row]:
     half_j = energy.marginal_uncertainty_j
     above = with_origin(joules_within(energy.marginal_j, half_j), energy)
     if energy.marginal_j is not None and half_j is not None and abs(energy.marginal_j) <= half_j:
-        above += ": not to be told from nothing"
+        above += ": not distinguishable from zero"
     yield "  above idle", or_reason(above, energy.baseline_reason)
     for words in idle_powers(energy.baseline):
         yield "", words

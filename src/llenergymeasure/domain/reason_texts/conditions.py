@@ -24,10 +24,10 @@ CONDITIONS = {
         title="the GPU ran at its power limit",
         meaning="Power was at the limit for part of the window, so clocks were lower than they "
         "could be.",
-        harm="Nothing is wrong: that is what a limit is for. But time and joules depend on it; "
-        "compare only with runs under the same limit, which is in the result.",
+        harm="Nothing is wrong: that is what a limit is for. But time and joules depend on it. "
+        "Compare only with runs under the same limit, which is in the result.",
         remedy=(
-            "Nothing, if the limit is the one that you mean to measure (`nvidia-smi -q -d POWER`).",
+            "Nothing, if this is the limit that you want to measure (`nvidia-smi -q -d POWER`).",
         ),
         raised_by=("nvml",),
         frequency=Frequency.COMMON,
@@ -36,7 +36,7 @@ CONDITIONS = {
     ReasonCode.POWER_LIMIT_CHANGED: ReasonText(
         title="the power limit changed within the window",
         meaning="The enforced power limit was not the same at the window's end as at its start.",
-        harm="The window holds two different GPUs, so to say: its joules are those of neither.",
+        harm="The window holds two different GPUs, in effect: its joules are those of neither.",
         remedy=("Find out who changes it (an administrator, a power manager), and measure again.",),
         raised_by=("nvml",),
         frequency=Frequency.RARE,
@@ -54,11 +54,11 @@ CONDITIONS = {
         where="shared machines, tuning scripts that run meanwhile",
     ),
     ReasonCode.FOREIGN_PROCESS: ReasonText(
-        title="somebody else computed on the GPU",
+        title="another process used the GPU",
         meaning="A process that does not belong to the run computed on the GPU during the window. "
-        "All that the run starts is its own, also where a parent ends; what a daemon starts for it "
-        "(`docker run`, an MPS server) cannot be told from a stranger's. In a container with "
-        "process ids of its own nothing can be told, and nothing is said.",
+        "Everything that the run starts belongs to it, even after its parent has ended. A process "
+        "that a daemon starts for the run (`docker run`, an MPS server) cannot be distinguished "
+        "from somebody else's.",
         harm="Its joules are in the number, and it slowed the run down. A GPU's counter cannot "
         "tell whose work it was.",
         remedy=(
@@ -70,9 +70,9 @@ CONDITIONS = {
         where="shared servers, notebooks that still hold a GPU",
     ),
     ReasonCode.PROCESSES_UNKNOWN: ReasonText(
-        title="who else used the GPU cannot be told",
-        meaning="The processes on the GPU cannot be listed, or they have other numbers there than "
-        "here, as in a container without the host's process ids.",
+        title="it is not known who else used the GPU",
+        meaning="The processes on the GPU cannot be listed, or their process ids differ from "
+        "those that this process sees, as in a container without the host's process ids.",
         harm="Somebody else may have computed on the GPU during the window, and the joules would "
         "be theirs too.",
         remedy=(

@@ -7,7 +7,7 @@ from llenergymeasure.domain.validity import ReasonCode
 
 ENERGY = {
     ReasonCode.ESTIMATE_ONLY: ReasonText(
-        title="no sensor was read; a model's joules",
+        title="no sensor was read; the joules are estimates",
         meaning="No energy counter and no power sensor could be read. All joules come from a "
         "model: the CPU time of the measured processes times the usual power of a core, and a "
         "constant for each GiB of memory. GPUs are not estimated.",
@@ -15,20 +15,22 @@ ENERGY = {
         "machine. They show that a change is large. They do not show a change of a few percent, "
         "and they cannot be compared with measured joules.",
         remedy=(
-            "See with `lem doctor` which counters this machine has and what keeps lem from them.",
+            "Run `lem doctor`: it says which counters this machine has and why lem cannot read "
+            "them.",
             "On a server with an Intel or AMD CPU, make the RAPL counters readable (`lem explain "
             "rapl_unreadable`).",
-            "Else use a machine with a counter: bare metal or a GPU, not a shared virtual machine.",
+            "Otherwise use a machine with a counter: bare metal or a GPU, not a shared virtual "
+            "machine.",
         ),
         raised_by=(TOTAL,),
         frequency=Frequency.COMMON,
         where="laptops, virtual machines, containers and CI without access to counters",
     ),
     ReasonCode.ENERGY_OFF: ReasonText(
-        title="energy was not to be measured",
+        title="energy measurement is off",
         meaning="`energy.backend` is `none`.",
         harm="Nothing is wrong: joules are null, everything else is measured.",
-        remedy=("Nothing, if that was meant; else set `energy.backend: auto`.",),
+        remedy=("Nothing, if that is what you want. Otherwise set `energy.backend: auto`.",),
         raised_by=(TOTAL,),
         frequency=Frequency.SOMETIMES,
         where="runs for throughput or latency alone",
@@ -49,20 +51,20 @@ ENERGY = {
         where="together with a code that names the cause",
     ),
     ReasonCode.ENERGY_REPLAYED: ReasonText(
-        title="the joules are a recording's or a formula's",
+        title="the joules come from a recording or a formula",
         meaning="`energy.backend: replay` played a recorded or closed-form power curve.",
-        harm="The joules say nothing of this machine or this model.",
+        harm="The joules say nothing about this machine or this model.",
         remedy=("For trying things out only. To measure, set `energy.backend: auto`.",),
         raised_by=("replay",),
         frequency=Frequency.SOMETIMES,
         where="demos and tests",
     ),
     ReasonCode.WINDOW_TOO_SHORT: ReasonText(
-        title="the window is short beside the source's updates",
+        title="the window is too short for the sensor",
         meaning="The measured window is under 10 s with a counter, or under 1 s with an estimate.",
         harm="A source is updated every 20 to 100 ms, CPU models once a second. What lies between "
-        "the window's ends and the nearest updates weighs the more, the shorter the window; and "
-        "caches, clocks and temperature are still settling.",
+        "the window's ends and the nearest updates weighs more in a short window. Caches, clocks "
+        "and temperature are still settling.",
         remedy=(
             "Measure longer: more prompts (`num_prompts`) or longer outputs (`max_output_tokens`).",
             "Look at the interval (`uncertainty_j`): its edge part is what a short window costs.",
@@ -88,10 +90,10 @@ ENERGY = {
     ),
     ReasonCode.BASELINE_UNSTEADY: ReasonText(
         title="idle power was not steady",
-        meaning="Power varied by more than 10 % while the device was to be idle, or somebody else "
-        "was busy meanwhile, or the run drew less than the idle power would have.",
-        harm="The total is not touched. An idle power that varies by 10 W makes 600 J a minute of "
-        "difference in `marginal_j`.",
+        meaning="Power varied by more than 10 % while the device should have been idle, or another "
+        "process was busy, or the run drew less than the idle power would have.",
+        harm="The total is not touched. An idle power that varies by 10 W changes `marginal_j` "
+        "by 600 J a minute.",
         remedy=(
             "Let the device come to rest first: it may have been cooling down or finishing work.",
             "Take a longer baseline (`baseline.duration_s`).",
@@ -102,7 +104,7 @@ ENERGY = {
         where="runs right after one another, shared devices",
     ),
     ReasonCode.RAPL_UNREADABLE: ReasonText(
-        title="the CPU's energy counters are there and may not be read",
+        title="the CPU's energy counters exist but may not be read",
         meaning="The kernel shows RAPL counters under `/sys/class/powercap`, but this user may not "
         "read all of them.",
         harm="CPU energy has no number: with one of two sockets missing, the rest would look like "
@@ -112,24 +114,24 @@ ENERGY = {
             "Since CVE-2020-8694 only root may read them. An administrator can open them until the "
             "next boot:\n"
             "sudo chmod o+r /sys/class/powercap/*/energy_uj",
-            "For good, write this line to /etc/udev/rules.d/70-rapl.rules:\n"
+            "To open them permanently, write this line to /etc/udev/rules.d/70-rapl.rules:\n"
             'SUBSYSTEM=="powercap", ACTION=="add", RUN+="/bin/chmod o+r /sys%p/energy_uj"',
             "In a container, mount `/sys/class/powercap` and what it links to, read-only.",
-            "Readable counters let other users watch what the CPU does: leave them closed on "
-            "machines with users whom you do not trust.",
+            "Readable counters let other users watch what the CPU does: leave them closed "
+            "on machines with users that you do not trust.",
         ),
         raised_by=("rapl", "codecarbon"),
         frequency=Frequency.COMMON,
         where="Linux servers and desktops for every user but root",
     ),
     ReasonCode.NO_RAPL: ReasonText(
-        title="this machine shows no CPU energy counters",
+        title="this machine has no CPU energy counters",
         meaning="There is no RAPL counter under `/sys/class/powercap`: an Arm CPU, a virtual "
         "machine, or a container that hides it.",
         harm="CPU and memory are not in the measured total. With `energy.backend: auto` an "
         "estimate stands beside it. Compare only with results of the same boundary.",
         remedy=(
-            "Nothing in a virtual machine: its host keeps the counters to itself.",
+            "In a virtual machine nothing can be done: only its host can read the counters.",
             "On bare metal, load the driver: `sudo modprobe intel_rapl_msr` (it serves AMD too).",
         ),
         raised_by=("rapl",),
@@ -137,14 +139,16 @@ ENERGY = {
         where="cloud machines, Arm, containers",
     ),
     ReasonCode.COUNTER_WRAP_RISK: ReasonText(
-        title="a counter may have started again unseen",
-        meaning="A CPU counter starts again at 65 to 262 kJ, and the time between two readings was "
+        title="a counter may have wrapped unseen",
+        meaning="A CPU counter wraps (starts again from 0) at 65 to 262 kJ, and the time between "
+        "two readings was "
         "long enough for that to happen unseen.",
         harm="Each wrap that is overlooked loses a whole range: up to 262 kJ, more than the run "
         "itself may have used.",
         remedy=(
             "Free a core for the reading thread; see whether the machine was suspended.",
-            "With `codecarbon`, measure shorter windows, or use `rapl`, which reads meanwhile.",
+            "With `codecarbon`, measure shorter windows, or use `rapl`, which reads during the "
+            "window.",
         ),
         raised_by=("rapl", "codecarbon"),
         frequency=Frequency.RARE,

@@ -36,8 +36,8 @@ RUN = {
     ReasonCode.FAILED_REQUESTS: ReasonText(
         title="some requests have no answer",
         meaning="The engine failed on some of the requests.",
-        harm="Their energy is charged and their tokens count as far as they came; latency leaves "
-        "them out. Joules a request are over the answered ones, so they come out higher.",
+        harm="Their energy and the tokens they generated are counted; latency leaves them out. "
+        "Joules per request are over the answered requests, so they are higher.",
         remedy=(
             "Read `error` in the requests' Parquet file, beside the raw result.",
             "Long prompts and memory are the usual causes: lower `max_input_tokens` or the batch.",
@@ -47,7 +47,7 @@ RUN = {
         where="runs close to the memory's limit",
     ),
     ReasonCode.ALL_REQUESTS_FAILED: ReasonText(
-        title="no request has an answer",
+        title="no request was answered",
         meaning="The engine failed on every request.",
         harm="There is nothing to divide the joules by.",
         remedy=("Read the run's log, in `logs/` beside the raw result.",),
@@ -57,10 +57,10 @@ RUN = {
     ),
     ReasonCode.PROMPTS_TRUNCATED: ReasonText(
         title="prompts were cut",
-        meaning="Some prompts were longer than `max_input_tokens` and lost their rest.",
+        meaning="Some prompts were longer than `max_input_tokens` and lost the tokens beyond it.",
         harm="Nothing is wrong with the joules: they are those of the shorter prompts. The answers "
-        "are to other questions.",
-        remedy=("Raise `max_input_tokens`, if the cut was not meant.",),
+        "belong to shortened prompts.",
+        remedy=("Raise `max_input_tokens` if you did not want this.",),
         raised_by=(EXPERIMENT,),
         frequency=Frequency.COMMON,
         where="datasets with long texts",
@@ -68,8 +68,9 @@ RUN = {
     ReasonCode.BELOW_MIN_DURATION: ReasonText(
         title="the window is shorter than the config demands",
         meaning="The measured window took less than `min_duration_s`.",
-        harm="The config's author knows from which length on the numbers are worth having. These "
-        "are not.",
+        harm="The author of the config asked for a longer window. Numbers of a shorter one are "
+        "less "
+        "certain.",
         remedy=(
             "Measure longer: more prompts, longer outputs.",
             "Or lower `min_duration_s`, if it was meant for a slower device.",
@@ -106,7 +107,7 @@ RUN = {
         where="shared machines, very small models",
     ),
     ReasonCode.TEMPERATURE_UNSTEADY: ReasonText(
-        title="the device's temperature was still changing",
+        title="the GPU's temperature was still changing",
         meaning="A GPU's temperature moved by more than 1 °C over the last 10 s of warm-up, or "
         "warm-up was too short to tell.",
         harm="A chip that warms up leaks more and clocks lower: the same work costs some percent "
@@ -122,8 +123,8 @@ RUN = {
     ReasonCode.DUMMY_WEIGHTS: ReasonText(
         title="the weights are random",
         meaning="`load_format: dummy`: the model's architecture with random weights.",
-        harm="The arithmetic is the model's, so is its cost. What it answers means nothing, and "
-        "where an answer ends is chance.",
+        harm="The arithmetic and its cost are those of the model. The answers mean nothing, and "
+        "their length is random.",
         remedy=("Fix the lengths: `min_output_tokens`, or `output_len` of synthetic prompts.",),
         raised_by=(EXPERIMENT,),
         frequency=Frequency.SOMETIMES,
@@ -135,7 +136,7 @@ RUN = {
         "reads the machine (or a GPU that they share) for others, and did so for a shorter time "
         "than they worked.",
         harm="Sums are over what is there. The energy of a process that is missing, or of the time "
-        "that nobody read, is not in them.",
+        "that was not read, is not in them.",
         remedy=(
             "Measure the rest: `lem experiment --resume ID`.",
             "Let processes that share a machine begin and end their windows together.",

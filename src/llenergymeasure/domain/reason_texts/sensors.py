@@ -22,7 +22,8 @@ SENSORS = {
         "expected, and the total is null.",
         remedy=(
             "Nothing, on a machine without an NVIDIA GPU.",
-            "Else `nvidia-smi` tells the same error; a version mismatch after an update needs a "
+            "Otherwise run `nvidia-smi`, which shows the same error. A version mismatch after an "
+            "update needs a "
             "reboot or a reload of the driver.",
         ),
         raised_by=("nvml", "zeus"),
@@ -36,8 +37,9 @@ SENSORS = {
         "named, they are expected, and the total is null.",
         remedy=(
             "Nothing, on a machine without an AMD GPU: name another energy backend.",
-            "Else `amd-smi list` tells the same error; the Python package has to be of ROCm's own "
-            "version:\npip install /opt/rocm/share/amd_smi",
+            "Otherwise run `amd-smi list`, which shows the same error. The Python package must "
+            "have "
+            "the same version as ROCm:\npip install /opt/rocm/share/amd_smi",
         ),
         raised_by=("amdsmi",),
         frequency=Frequency.RARE,
@@ -57,7 +59,7 @@ SENSORS = {
         where="failing hardware, resets by somebody else",
     ),
     ReasonCode.SENSOR_UNSUPPORTED: ReasonText(
-        title="neither an energy counter nor power can be read",
+        title="the GPU has no sensor that can be read",
         meaning="The GPU answers, but offers no sensor to this process.",
         harm="The GPU's energy has no number.",
         remedy=(
@@ -69,13 +71,13 @@ SENSORS = {
         where="virtual GPUs, Jetson, some laptops",
     ),
     ReasonCode.COUNTER_RESET: ReasonText(
-        title="the energy counter began again",
+        title="the energy counter was reset",
         meaning="The counter fell to near zero within the window: the driver was loaded again or "
         "the GPU was reset.",
-        harm="The difference of its ends is wrong by any amount, and negative as a rule. Tools "
-        "that do not look report joules below zero.",
+        harm="The difference between its two ends is wrong by any amount, and usually negative. "
+        "Tools that do not check this report joules below zero.",
         remedy=(
-            "See that nobody resets the GPU or reloads the driver meanwhile.",
+            "Make sure that nobody resets the GPU or reloads the driver during a run.",
             "Turn persistence on (`sudo nvidia-smi -pm 1`): without it the driver unloads when the "
             "last program ends.",
         ),
@@ -101,7 +103,7 @@ SENSORS = {
     ReasonCode.COUNTER_BACKWARDS: ReasonText(
         title="the energy counter fell, but not to zero",
         meaning="The counter showed less than before.",
-        harm="Energy cannot fall: none of its differences can be trusted.",
+        harm="Energy cannot decrease: no difference of this counter can be trusted.",
         remedy=("Do not trust this counter. Update the driver, and report it.",),
         raised_by=("nvml", "rapl", "amdsmi"),
         frequency=Frequency.RARE,
@@ -114,21 +116,21 @@ SENSORS = {
         harm="What was drawn meanwhile is missing.",
         remedy=(
             "Read the counter twice by hand; if it moves again, measure again.",
-            "A counter that never moves (AMD MI100) has to be done without.",
+            "A counter that never moves (AMD MI100) cannot be used.",
         ),
         raised_by=("nvml", "rapl", "amdsmi"),
         frequency=Frequency.RARE,
         where="some AMD GPUs, faulty drivers, a machine that was suspended",
     ),
     ReasonCode.WITNESS_DISAGREES: ReasonText(
-        title="counter and power tell different energies",
+        title="the energy counter and power disagree",
         meaning="The energy counter and the integral of power over the same window differ by more "
         "than 10 % and what sampling leaves open.",
         harm="One of the two is wrong, and nothing says which. A counter that sees only part of "
         "the time does this, and so does a power reading that hangs.",
         remedy=(
             "See `evidence` in the result: `witness_j`, `disagreement`, `samples`, `missed`.",
-            "Prove the GPU with `python benchmarks/gpu_truth.py`: it tells whether the counter "
+            "Test the GPU with `python benchmarks/gpu_truth.py`: it shows whether the counter "
             "sees everything.",
         ),
         raised_by=("nvml", "amdsmi"),
@@ -136,9 +138,9 @@ SENSORS = {
         where="faulty sensors",
     ),
     ReasonCode.SAMPLES_MISSING: ReasonText(
-        title="too few readings to tell the energy",
-        meaning="The sensor could not be read at an end of the window, or within it; or power was "
-        "unread for over 1 s where it is all there is.",
+        title="too few readings to know the energy",
+        meaning="The sensor could not be read at an end of the window, or within it; or power, "
+        "where there is no counter, was not read for over 1 s.",
         harm="What happened meanwhile is not known.",
         remedy=("Free a CPU core for the reading thread; measure again.",),
         raised_by=("nvml", "rapl", "estimate", "codecarbon", "zeus", "amdsmi"),

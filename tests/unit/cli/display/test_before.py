@@ -53,7 +53,7 @@ def test_marginal_energy_stands_beside_the_total_with_its_idle_power() -> None:
 
 def test_a_marginal_energy_within_its_interval_is_nothing() -> None:
     (line,) = told(metrics(marginal_j=-5.0, marginal_uncertainty_j=22.0))
-    assert line == "-5 ± 22 J (measured): not to be told from nothing"
+    assert line == "-5 ± 22 J (measured): not distinguishable from zero"
     (line,) = told(metrics(marginal_j=-5.0))
     assert line == "-5.000 J (measured)"
 

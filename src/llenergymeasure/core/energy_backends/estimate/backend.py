@@ -118,7 +118,7 @@ class EstimateBackend:
         return EnergyReading(
             backend=SOURCE,
             domains=(self._cpu_reading(open_window, window), self._ram_reading(window)),
-            emissions_reason="the estimate tells energy, not where it comes from",
+            emissions_reason="the estimate gives no carbon intensity, only energy",
         )
 
     def samples(self) -> Sequence[SampleSeries]:

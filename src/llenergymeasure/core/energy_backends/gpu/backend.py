@@ -191,7 +191,7 @@ class CounterBackend(ABC):
                 *(self._reading(one) for one in self._closed),
                 *(d.model_copy(update={"window": window}) for d in self._found.without),
             ),
-            emissions_reason=f"{self.library} tells energy, not where it comes from",
+            emissions_reason=f"{self.library} gives no carbon intensity, only energy",
             conditions=tuple(_conditions(one) for one in self._closed),
         )
 

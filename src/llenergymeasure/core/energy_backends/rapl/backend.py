@@ -128,7 +128,7 @@ class RaplBackend:
         return EnergyReading(
             backend=SOURCE,
             domains=domains,
-            emissions_reason="RAPL tells energy, not where it comes from",
+            emissions_reason="RAPL gives no carbon intensity, only energy",
         )
 
     def samples(self) -> Sequence[SampleSeries]:

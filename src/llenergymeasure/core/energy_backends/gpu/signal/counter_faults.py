@@ -32,7 +32,9 @@ def _fell(reads: CounterReads) -> Reason | None:
             code=ReasonCode.COUNTER_RESET,
             detail=f"{words}: the driver was loaded again or the GPU was reset",
         )
-    return Reason(code=ReasonCode.COUNTER_BACKWARDS, detail=f"{words}, which no energy does")
+    return Reason(
+        code=ReasonCode.COUNTER_BACKWARDS, detail=f"{words}: an energy counter cannot decrease"
+    )
 
 
 def _froze(reads: CounterReads, period: Period | None) -> Reason | None:
