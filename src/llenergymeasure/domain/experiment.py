@@ -121,6 +121,7 @@ class WarmupInfo(Record):
 class RawProcessResult(Record):
     """One process, one cycle: counts, the energy reading, and the circumstances.
 
+    ``config_hash`` is that of the resolved config; None in results of older versions.
     Per-request records lie beside it as Parquet (``requests_file``), and what the energy source
     sampled, if it did (``timeseries_file``).
     """
@@ -128,6 +129,7 @@ class RawProcessResult(Record):
     schema_version: Ordinal = RESULT_SCHEMA_VERSION
     experiment_id: str
     config_name: str
+    config_hash: str | None = None
     cycle: Ordinal
     process_index: Count
     process_count: Ordinal

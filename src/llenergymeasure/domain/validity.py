@@ -33,6 +33,10 @@ class ReasonCode(StrEnum):
     WARMUP_OFF = "warmup_off"
     DUMMY_WEIGHTS = "dummy_weights"
     INCOMPLETE = "incomplete"
+    ENERGY_SOURCES_DIFFER = "energy_sources_differ"
+    DEVICES_DIFFER = "devices_differ"
+    HOSTS_DIFFER = "hosts_differ"
+    SOFTWARE_DIFFERS = "software_differs"
     NVML_UNAVAILABLE = "nvml_unavailable"
     AMDSMI_UNAVAILABLE = "amdsmi_unavailable"
     NO_GPU = "no_gpu"
@@ -87,6 +91,9 @@ _INVALIDATING = frozenset(
         ReasonCode.ENERGY_UNAVAILABLE,
         ReasonCode.ALL_REQUESTS_FAILED,
         ReasonCode.BELOW_MIN_DURATION,
+        ReasonCode.ENERGY_SOURCES_DIFFER,
+        ReasonCode.DEVICES_DIFFER,
+        ReasonCode.HOSTS_DIFFER,
         ReasonCode.DEVICE_LOST,
         ReasonCode.SENSOR_UNSUPPORTED,
         ReasonCode.COUNTER_RESET,

@@ -29,15 +29,18 @@ from llenergymeasure.domain.metrics import (
     inference_from_counts,
     latency_metrics,
 )
-from llenergymeasure.domain.statistics import cycle_stats
+from llenergymeasure.domain.statistics import CycleStats, cycle_stats
 from llenergymeasure.domain.trace import RequestTrace
-from llenergymeasure.domain.validity import judge
+from llenergymeasure.domain.validity import ReasonCode, judge
 from llenergymeasure.exceptions import StorageError
+from llenergymeasure.results.sums.differences import VOIDING, find_differences
 from llenergymeasure.results.sums.domains import Place, pick_counted_places
-from llenergymeasure.results.sums.energy import energy_metrics
+from llenergymeasure.results.sums.energy import energy_metrics, energy_off, without_total
 from llenergymeasure.results.sums.marginal import with_marginal
 from llenergymeasure.results.sums.merging import sum_if_all
 from llenergymeasure.results.sums.reasons import cycle_reasons, experiment_reasons
+from llenergymeasure.results.sums.uncovered import find_absent, void_uncovered
+from llenergymeasure.results.sums.wording import join_by_cycle
 
 Traces = Mapping[tuple[int, int], Sequence[RequestTrace]]
 
@@ -49,6 +52,7 @@ _STATS = (
     "j_per_output_token",
     "e2e_ms_mean",
 )
+_JOULES = ("total_j", "marginal_j", "j_per_output_token")
 
 
 def aggregate(
@@ -82,7 +86,7 @@ def aggregate(
     by_cycle = _group_by_cycle(raws)
     counted = pick_counted_places(by_cycle)
     inference = _sum_inference([_cycle_inference(group) for group in by_cycle.values()])
-    energy = _energy(counted, raws, inference)
+    energy = _energy(by_cycle, counted, inference)
     values = [_cycle_values(c, group, counted[c], traces) for c, group in by_cycle.items()]
     first = raws[0]
     return AggregatedResult(
@@ -108,7 +112,7 @@ def aggregate(
         cycles=Cycles(
             n=len(by_cycle),
             values=tuple(values),
-            stats={name: cycle_stats([getattr(v, name) for v in values]) for name in _STATS},
+            stats=_stats(values, alike=not _differ(by_cycle)),
         ),
         processes=tuple(_summary(raw) for raw in raws),
     )
@@ -118,12 +122,16 @@ def _check_belongs_together(raws: Sequence[RawProcessResult], traces: Traces) ->
     if not raws:
         raise StorageError("there are no results to aggregate")
     first = raws[0]
+    known_config = next((raw.config_hash for raw in raws if raw.config_hash), None)
     same: dict[str, Callable[[RawProcessResult], object]] = {
         "experiments": lambda raw: raw.experiment_id,
         "backends": lambda raw: (raw.backend.name, raw.backend.version),
         "models": lambda raw: (raw.model.name, _weights(raw), raw.model.parameters),
         "dtypes": lambda raw: raw.model.dtype,
         "prompts": lambda raw: raw.prompts.used_sha256,
+        # Results of older versions do not tell it.
+        "configs": lambda raw: raw.config_hash or known_config,
+        "numbers of processes": lambda raw: raw.process_count,
     }
     for what, of in same.items():
         different = {str(of(raw)) for raw in raws}
@@ -190,12 +198,31 @@ def _pool_traces(raws: Sequence[RawProcessResult], traces: Traces) -> list[Reque
 
 
 def _energy(
-    counted: Mapping[int, Mapping[Place, DomainReading]],
-    raws: Sequence[RawProcessResult],
+    by_cycle: Mapping[int, Sequence[RawProcessResult]],
+    read: Mapping[int, Mapping[Place, DomainReading]],
     inference: InferenceMetrics,
 ) -> EnergyMetrics:
-    domains = {cycle: list(places.values()) for cycle, places in counted.items()}
-    return with_marginal(energy_metrics(domains, raws, inference), counted, raws)
+    """The sums of what was read, fail-closed: only what was read for all of the work adds up."""
+    raws = [raw for group in by_cycle.values() for raw in group]
+    counted = void_uncovered(by_cycle, read)
+    energy = energy_metrics(_listed(counted), raws, inference, read=_listed(read))
+    absent: dict[str, list[int]] = {}
+    for cycle, group in by_cycle.items():
+        if (words := find_absent(group)) is not None:
+            absent.setdefault(words, []).append(cycle)
+    if absent and not energy_off(raw.energy for raw in raws):
+        energy = without_total(energy, join_by_cycle(absent, len(by_cycle)))
+    for difference in find_differences(by_cycle):
+        if difference.code in VOIDING and not energy_off(raw.energy for raw in raws):
+            sources = difference.code is ReasonCode.ENERGY_SOURCES_DIFFER
+            energy = without_total(energy, difference.detail, addable=not sources)
+    return with_marginal(energy, counted, raws)
+
+
+def _listed(
+    counted: Mapping[int, Mapping[Place, DomainReading]],
+) -> dict[int, list[DomainReading]]:
+    return {cycle: list(places.values()) for cycle, places in counted.items()}
 
 
 def _cycle_values(
@@ -205,7 +232,7 @@ def _cycle_values(
     traces: Traces,
 ) -> CycleValues:
     inference = _cycle_inference(group)
-    energy = _energy({cycle: counted}, group, inference)
+    energy = _energy({cycle: group}, {cycle: counted}, inference)
     e2e = latency_metrics(_pool_traces(group, traces)).e2e_ms
     return CycleValues(
         cycle=cycle,
@@ -220,6 +247,20 @@ def _cycle_values(
         e2e_ms_mean=None if e2e is None else e2e.mean,
         validity=judge(cycle_reasons(cycle, group, inference, energy)),
     )
+
+
+def _stats(values: Sequence[CycleValues], *, alike: bool) -> dict[str, CycleStats | None]:
+    """The spread of each quantity; of joules only where all cycles are of one kind."""
+    return {
+        name: cycle_stats([getattr(value, name) for value in values])
+        if alike or name not in _JOULES
+        else None
+        for name in _STATS
+    }
+
+
+def _differ(by_cycle: Mapping[int, Sequence[RawProcessResult]]) -> bool:
+    return any(difference.code in VOIDING for difference in find_differences(by_cycle))
 
 
 def _compute(by_cycle: Mapping[int, Sequence[RawProcessResult]]) -> ComputeMetrics:

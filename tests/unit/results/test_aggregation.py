@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from records import ESTIMATED, EXPERIMENT, START, domain, raw, trace
+from records import ESTIMATED, EXPERIMENT, START, domain, gpu, raw, trace, window
 
 from llenergymeasure.domain.experiment import (
     AggregatedResult,
@@ -14,7 +14,7 @@ from llenergymeasure.domain.experiment import (
     ExperimentStatus,
     RawProcessResult,
 )
-from llenergymeasure.domain.metrics import ComputeMetrics
+from llenergymeasure.domain.metrics import ComputeMetrics, EnergyMetrics
 from llenergymeasure.domain.trace import RequestTrace
 from llenergymeasure.domain.validity import Reason, ReasonCode, ValidityStatus
 from llenergymeasure.exceptions import StorageError
@@ -203,11 +203,13 @@ def test_every_process_is_listed() -> None:
         ({"model": raw().model.model_copy(update={"parameters": 8})}, "models"),
         ({"model": raw().model.model_copy(update={"dtype": "bfloat16"})}, "dtypes"),
         ({"prompts": raw().prompts.model_copy(update={"used_sha256": "c"})}, "prompts"),
+        ({"config_hash": "other"}, "configs"),
+        ({"process_count": 2}, "numbers of processes"),
     ],
 )
 def test_what_does_not_belong_together_is_refused(changes: dict[str, Any], word: str) -> None:
     with pytest.raises(StorageError, match=f"different {word}"):
-        aggregated(raw(1), raw(2, **changes))
+        aggregated(raw(1, config_hash="one"), raw(2, **{"config_hash": "one", **changes}))
 
 
 def test_a_cache_in_another_place_holds_the_same_model() -> None:
@@ -332,6 +334,165 @@ def test_missing_cycles_are_named() -> None:
 
 def test_missing_processes_are_named() -> None:
     raws = [raw(1, 0, of=3), raw(1, 1, of=3), raw(1, 2, of=3), raw(2, 1, of=3)]
-    assert details(aggregated(*raws, planned=3)) == {
-        ReasonCode.INCOMPLETE: "not measured: cycle 3; cycle 2: no result of process 0, 2 of 3"
+    result = aggregated(*raws, planned=3)
+    lost = "cycle 2: no result of process 0, 2 of 3"
+    assert details(result) == {
+        ReasonCode.INCOMPLETE: f"not measured: cycle 3; {lost}",
+        ReasonCode.ENERGY_UNAVAILABLE: lost,
     }
+
+
+def has_no_total(energy: EnergyMetrics, partial_j: float | None) -> None:
+    """Nothing that would follow from a total is told."""
+    assert energy.total_j is energy.marginal_j is energy.measured_share is None
+    assert energy.j_per_output_token is energy.j_per_total_token is energy.j_per_request is None
+    assert energy.uncertainty_j is energy.relative_uncertainty is energy.emissions_kg_co2 is None
+    assert energy.partial_j == partial_j
+    assert energy.reason
+    assert energy.emissions_reason
+
+
+EMITTING = {"emissions_kg_co2": 0.5}
+
+
+def test_a_process_that_is_missing_leaves_no_total() -> None:
+    result = aggregated(raw(1, 0, of=2, energy=EMITTING))
+    has_no_total(result.metrics.energy, 10.0)
+    assert result.metrics.energy.reason == "no result of process 1 of 2"
+    assert result.validity.status is ValidityStatus.INVALID
+    (cycle,) = result.cycles.values
+    assert (cycle.total_j, cycle.partial_j, cycle.j_per_output_token) == (None, 10.0, None)
+    both = aggregated(raw(1, 0, of=2), raw(1, 1, of=2), raw(2, 0, of=2))
+    has_no_total(both.metrics.energy, 20.0)
+    assert [value.total_j for value in both.cycles.values] == [10.0, None]
+
+
+def late_rank(**changes: Any) -> list[RawProcessResult]:
+    """Rank 0 reads its 3 s, and rank 1 works until second 7."""
+    cpu = domain(301.0, window=window(0.0, 3.0), uncertainty_j=2.0, **changes)
+    return [
+        raw(1, 0, of=2, domains=[cpu], duration_s=3.0, energy=EMITTING),
+        raw(1, 1, of=2, domains=[], start_s=4.0, duration_s=3.0),
+    ]
+
+
+def test_a_domain_that_was_not_read_for_all_of_the_work_has_no_total() -> None:
+    energy = aggregated(*late_rank()).metrics.energy
+    has_no_total(energy, 301.0)
+    why = "read for 3.0 s, while 2 processes worked there for 7.0 s"
+    assert energy.reason == f"cpu: {why}"
+    (cpu,) = energy.domains
+    assert (cpu.joules, cpu.uncertainty_j, cpu.reason) == (None, None, why)
+    assert energy.headline == "measured"
+    validity = aggregated(*late_rank()).validity
+    assert validity.status is ValidityStatus.INVALID
+
+
+def test_an_estimate_of_a_part_of_the_work_is_no_estimate_of_all() -> None:
+    energy = aggregated(*late_rank(method=ESTIMATED)).metrics.energy
+    has_no_total(energy, 301.0)
+    assert energy.estimated_j is None
+
+
+def test_a_source_without_a_window_has_read_as_long_as_its_process_worked() -> None:
+    first, late = raw(1, 0, of=2, duration_s=3.0), raw(1, 1, of=2, domains=[], start_s=4.0)
+    assert aggregated(first, late).metrics.energy.total_j is None
+    together = raw(1, 1, of=2, domains=[], duration_s=3.0)
+    assert aggregated(first, together).metrics.energy.total_j == 10.0
+
+
+def test_one_process_that_worked_for_longer_than_was_read_has_no_total() -> None:
+    one = raw(domains=[domain(301.0, window=window(0.0, 3.0))], duration_s=7.0)
+    energy = aggregated(one).metrics.energy
+    has_no_total(energy, 301.0)
+    assert energy.reason == "cpu: read for 3.0 s of the 7.0 s that the work took"
+
+
+def on(gpu_id: str, cycle: int, name: str = "H100") -> RawProcessResult:
+    environment = raw().environment.model_copy(update={"gpus": (name,)})
+    return raw(cycle, domains=[gpu(10.0, gpu_id)], environment=environment)
+
+
+def environment(**changes: Any) -> dict[str, Any]:
+    return {"environment": raw().environment.model_copy(update=changes)}
+
+
+SOURCES, DEVICES, HOSTS = (
+    ReasonCode.ENERGY_SOURCES_DIFFER,
+    ReasonCode.DEVICES_DIFFER,
+    ReasonCode.HOSTS_DIFFER,
+)
+DIFFERENT = {
+    "replayed": (raw(1), raw(2, energy={"replayed": True}), SOURCES, "replayed in cycle 2"),
+    "backend": (raw(1), raw(2, energy={"backend": "other"}), SOURCES, "energy source counter"),
+    "version": (
+        raw(1, energy={"version": "1"}),
+        raw(2, energy={"version": "2"}),
+        SOURCES,
+        "counter: 1 and 2",
+    ),
+    "source": (
+        raw(1, domains=[domain(source="rapl")]),
+        raw(2, domains=[domain(source="codecarbon")]),
+        SOURCES,
+        "cpu: read by rapl and codecarbon",
+    ),
+    "gpu": (on("GPU-1", 1), on("GPU-2", 2), DEVICES, "GPU-1 in cycle 1, GPU-2 in cycle 2"),
+    "gpu model": (
+        raw(1, **environment(gpus=("H100",))),
+        raw(2, **environment(gpus=("A100",))),
+        DEVICES,
+        "H100 in cycle 1, A100 in cycle 2",
+    ),
+    "host": (raw(1, host="a"), raw(2, host="b"), HOSTS, "host a in cycle 1, b in cycle 2"),
+    "processor": (
+        raw(1, **environment(cpu_model="EPYC")),
+        raw(2, **environment(cpu_model="Xeon")),
+        HOSTS,
+        "processor EPYC in cycle 1, Xeon in cycle 2",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", DIFFERENT)
+def test_cycles_of_different_kinds_are_never_summed(what: str) -> None:
+    first, second, code, words = DIFFERENT[what]
+    result = aggregated(first, second)
+    energy = result.metrics.energy
+    has_no_total(energy, None if code is SOURCES else 20.0)
+    assert result.validity.status is ValidityStatus.INVALID
+    assert words in details(result)[code]
+    assert words in (energy.reason or "")
+    # Each cycle is true by itself.
+    assert [value.total_j for value in result.cycles.values] == [10.0, 10.0]
+    # Nor is there a mean over them.
+    assert result.cycles.stats["total_j"] is None
+
+
+def test_processes_that_are_replayed_and_measured_are_not_summed() -> None:
+    first = raw(1, 0, of=2, domains=[gpu(10.0, "GPU-1")])
+    second = raw(1, 1, of=2, domains=[gpu(10.0, "GPU-2")], energy={"replayed": True})
+    result = aggregated(first, second)
+    has_no_total(result.metrics.energy, None)
+    assert result.cycles.values[0].total_j is None
+    assert ReasonCode.ENERGY_SOURCES_DIFFER in details(result)
+
+
+def test_two_domains_of_one_kind_each_on_its_host_are_no_difference() -> None:
+    hosts = [raw(cycle, n, of=2, host="ab"[n]) for cycle in (1, 2) for n in (0, 1)]
+    assert aggregated(*hosts).metrics.energy.total_j == 40.0
+
+
+def test_a_reboot_or_a_new_container_is_the_same_host() -> None:
+    rebooted = (raw(1, boot_id="x"), raw(2, boot_id="y"))
+    renamed = (raw(1, host="pod-1", boot_id="x"), raw(2, host="pod-2", boot_id="x"))
+    for pair in (rebooted, renamed):
+        assert aggregated(*pair).metrics.energy.total_j == 20.0
+
+
+def test_another_version_of_a_library_degrades() -> None:
+    old, new = (environment(packages={"torch": version}) for version in ("1", "2"))
+    result = aggregated(raw(1, **old), raw(2, **new))
+    assert details(result) == {ReasonCode.SOFTWARE_DIFFERS: "torch 1 and 2"}
+    assert result.validity.status is ValidityStatus.DEGRADED
+    assert result.metrics.energy.total_j == 20.0

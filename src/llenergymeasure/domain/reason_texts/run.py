@@ -135,8 +135,9 @@ RUN = {
         meaning="Not all planned cycles were measured, or a process left no result. Or one process "
         "reads the machine (or a GPU that they share) for others, and did so for a shorter time "
         "than they worked.",
-        harm="Sums are over what is there. The energy of a process that is missing, or of the time "
-        "that was not read, is not in them.",
+        harm="Without a cycle, sums are over the cycles that are there. Without a process, or "
+        "where a domain was not read for all of the work, there is no total: `total_j` and every "
+        "`j_per_*` are null, and `partial_j` holds what was read.",
         remedy=(
             "Measure the rest: `lem experiment --resume ID`.",
             "Let processes that share a machine begin and end their windows together.",
@@ -144,5 +145,49 @@ RUN = {
         raised_by=(TOTAL,),
         frequency=Frequency.SOMETIMES,
         where="interrupted runs",
+    ),
+    ReasonCode.ENERGY_SOURCES_DIFFER: ReasonText(
+        title="parts of the run were read by different energy sources",
+        meaning="One cycle or process was read by another energy backend, another version of it, "
+        "or replayed where others were measured.",
+        harm="Sources err differently, and replayed joules are nobody's. `total_j` and every "
+        "`j_per_*` are null; each cycle has its own.",
+        remedy=(
+            "Measure the experiment again, all cycles with one source.",
+            "Name the source in `energy.backend` instead of `auto`, so that a resume uses the "
+            "same one.",
+        ),
+        raised_by=(TOTAL,),
+        frequency=Frequency.RARE,
+        where="a resume after an update, or after counters became readable",
+    ),
+    ReasonCode.DEVICES_DIFFER: ReasonText(
+        title="cycles ran on different GPUs",
+        meaning="A process had another GPU (another UUID, or another model) in a later cycle.",
+        harm="Two GPUs of one model differ by several percent, two models by far more. A sum or a "
+        "mean over them belongs to neither, so `total_j` and every `j_per_*` are null.",
+        remedy=("Measure again, all cycles on the same GPUs: name them in the config.",),
+        raised_by=(TOTAL,),
+        frequency=Frequency.RARE,
+        where="a resume on another node, a scheduler that hands out other GPUs",
+    ),
+    ReasonCode.HOSTS_DIFFER: ReasonText(
+        title="cycles ran on different machines",
+        meaning="A process ran on another host, or another processor, in a later cycle.",
+        harm="What one machine draws tells nothing of another, so there is no sum and no mean: "
+        "`total_j` and every `j_per_*` are null.",
+        remedy=("Measure again, all cycles on one machine.",),
+        raised_by=(TOTAL,),
+        frequency=Frequency.RARE,
+        where="a resume on another node of a cluster",
+    ),
+    ReasonCode.SOFTWARE_DIFFERS: ReasonText(
+        title="cycles ran with different versions",
+        meaning="A library, Python or lem had another version in a later cycle.",
+        harm="A new version can be faster or slower, and the spread over cycles shows it as noise.",
+        remedy=("Measure again in one environment, if the versions matter.",),
+        raised_by=(TOTAL,),
+        frequency=Frequency.RARE,
+        where="a resume after an update",
     ),
 }

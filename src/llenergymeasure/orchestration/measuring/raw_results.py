@@ -69,6 +69,7 @@ def raw_result(
     return RawProcessResult(
         experiment_id=context.experiment_id,
         config_name=config.config_name,
+        config_hash=context.config_hash,
         cycle=cycle,
         process_index=prepared.rank.index,
         process_count=prepared.rank.count,

@@ -10,6 +10,7 @@ from llenergymeasure.domain.energy import (
     EnergyMethod,
     EnergyReading,
     EnergyTotals,
+    domain_kind,
     total_energy,
 )
 from llenergymeasure.domain.experiment import RawProcessResult
@@ -50,8 +51,10 @@ def reading_metrics(reading: EnergyReading) -> EnergyMetrics:
         relative_uncertainty=_relative(uncertainty_j, totals.total_j),
         reason=None if totals.total_j is not None else _why_no_total(domains, [reading], domains),
         replayed=reading.replayed,
-        emissions_kg_co2=reading.emissions_kg_co2,
-        emissions_reason=reading.emissions_reason,
+        emissions_kg_co2=None if totals.missing else reading.emissions_kg_co2,
+        emissions_reason="a part of the energy is missing"
+        if totals.missing and reading.emissions_kg_co2 is not None
+        else reading.emissions_reason,
         conditions=reading.conditions,
     )
 
@@ -60,15 +63,19 @@ def energy_metrics(
     domains: Mapping[int, Sequence[DomainReading]],
     raws: Sequence[RawProcessResult],
     inference: InferenceMetrics,
+    *,
+    read: Mapping[int, Sequence[DomainReading]] | None = None,
 ) -> EnergyMetrics:
     """The energy of one or several cycles.
 
     Args:
-        domains: What counts in each cycle (see ``energy_domains.counted_domains``).
+        domains: What counts in each cycle (see ``pick_counted``).
         raws: The results that they come from.
         inference: The sums of these results, which the joules are divided by.
+        read: The same with the numbers of domains that were read for a part of the work only:
+            they are in ``partial_j``. None: there are none.
     """
-    readings = _adding_up(domain for of_cycle in domains.values() for domain in of_cycle)
+    readings = _adding_up(domain for of_cycle in (read or domains).values() for domain in of_cycle)
     shown = merge_domains(domains)
     merged = _adding_up(shown)
     totals = _totals(readings, merged)
@@ -112,12 +119,52 @@ def _adding_up(domains: Iterable[DomainReading]) -> list[DomainReading]:
 
 
 def _totals(readings: Sequence[DomainReading], merged: Sequence[DomainReading]) -> EnergyTotals:
-    """The sums; no total where a part is missing, or is measured here and estimated there."""
+    """The sums; no total where a part is missing, or is measured here and estimated there.
+
+    Without a total there is no share of it, and no sum of estimates of which one is a part.
+    """
     totals = total_energy(readings)
     void = {d.name for d in merged if d.expected and d.joules is None} | _find_mixed(readings)
     missing = tuple(dict.fromkeys([*totals.missing, *sorted(void)]))
+    if not missing:
+        return totals
+    estimated = {kind(d) for d in readings if d.method is EnergyMethod.ESTIMATED}
+    in_part = estimated & {domain_kind(name) for name in missing}
     return totals.model_copy(
-        update={"total_j": None if missing else totals.total_j, "missing": missing}
+        update={
+            "total_j": None,
+            "estimated_j": None if in_part else totals.estimated_j,
+            "measured_share": None,
+            "missing": missing,
+        }
+    )
+
+
+def without_total(energy: EnergyMetrics, reason: str, *, addable: bool = True) -> EnergyMetrics:
+    """The energy without a total and all that follows from one.
+
+    Args:
+        energy: The sums.
+        reason: Why they are none.
+        addable: Whether the parts can be summed at all: ``partial_j`` stands then.
+    """
+    return energy.model_copy(
+        update={
+            "total_j": None,
+            "partial_j": energy.partial_j if addable else None,
+            "measured_share": None,
+            "uncertainty_j": None,
+            "uncertainty_reason": "there is no total",
+            "relative_uncertainty": None,
+            "reason": "; ".join(filter(None, (energy.reason, reason))),
+            "j_per_output_token": None,
+            "j_per_total_token": None,
+            "j_per_request": None,
+            "emissions_kg_co2": None,
+            "emissions_reason": "a part of the energy is missing"
+            if energy.emissions_kg_co2 is not None
+            else energy.emissions_reason,
+        }
     )
 
 

@@ -8,8 +8,9 @@ from llenergymeasure.domain.energy import EnergyReading
 from llenergymeasure.domain.experiment import RawProcessResult
 from llenergymeasure.domain.metrics import EnergyMetrics, InferenceMetrics
 from llenergymeasure.domain.validity import Reason, ReasonCode
+from llenergymeasure.results.sums.differences import find_differences
 from llenergymeasure.results.sums.energy import energy_off
-from llenergymeasure.results.sums.uncovered import find_uncovered
+from llenergymeasure.results.sums.uncovered import find_absent, find_uncovered
 from llenergymeasure.results.sums.wording import join_by_cycle
 
 # These are about sums; what a part said of itself under one of them is not repeated.
@@ -55,6 +56,7 @@ def _reasons(
     own = _own(by_cycle)
     raws = [raw for group in by_cycle.values() for raw in group]
     derived = (
+        *find_differences(by_cycle),
         _incomplete(by_cycle, missing_cycles),
         _report_unanswered(inference),
         _energy(energy, [raw.energy for raw in raws]),
@@ -88,11 +90,9 @@ def _incomplete(
         words.append(f"not measured: cycle{'s' if len(missing_cycles) > 1 else ''} {numbers}")
     absent: dict[str, list[int]] = {}
     for cycle, raws in by_cycle.items():
-        expected = max(raw.process_count for raw in raws)
-        lost = sorted(set(range(expected)) - {raw.process_index for raw in raws})
-        if lost:
-            detail = f"no result of process {', '.join(map(str, lost))} of {expected}"
-            absent.setdefault(detail, []).append(cycle)
+        lost = find_absent(raws)
+        if lost is not None:
+            absent.setdefault(lost, []).append(cycle)
     short: dict[str, list[int]] = {}
     for cycle, raws in by_cycle.items():
         for detail in find_uncovered(raws):

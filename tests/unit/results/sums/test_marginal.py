@@ -268,7 +268,8 @@ def test_marginal_and_idle_are_the_total(devices: Sequence[tuple[float, float, f
         idle(idle_w, f"gpu:{n}", name)
         for n, (name, (_, idle_w, _)) in enumerate(zip(names, devices, strict=True))
     )
-    found = energy(raw(domains=readings, baseline=baselines))
+    work_s = min(seconds for _, _, seconds in devices)
+    found = energy(raw(domains=readings, baseline=baselines, duration_s=work_s))
     assert found.marginal_j is not None
     assert found.total_j is not None
     idle_j = sum(idle_w * seconds for _, idle_w, seconds in devices)

@@ -65,4 +65,4 @@ def test_the_verdict_tells_it() -> None:
     ).validity
     (reason,) = [one for one in validity.reasons if one.code is ReasonCode.INCOMPLETE]
     assert reason.detail == "cpu: read for 10.0 s, while 2 processes worked there for 20.0 s"
-    assert validity.status is ValidityStatus.DEGRADED
+    assert validity.status is ValidityStatus.INVALID
