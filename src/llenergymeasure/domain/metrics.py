@@ -91,11 +91,12 @@ class LatencyMetrics(Record):
 class EnergyMetrics(Record):
     """Energy of the measured window, in J (see ``domain.energy`` for how it adds up).
 
-    ``marginal_j`` is what of ``total_j`` is above idle power (``baseline``, one entry a domain),
-    None with ``baseline_reason``; noise may make it negative. ``boundary`` names what ``total_j``
-    covers. ``j_per_request`` divides by the answered requests: a failed one must not make the rest
-    look cheaper. ``relative_uncertainty`` is ``uncertainty_j / total_j``; counts are exact, so it
-    holds for each joule per something too. ``conditions`` tells how the devices fared.
+    ``marginal_j`` is what of ``total_j`` is above idle power (``baseline``, one entry a
+    domain), None with ``baseline_reason``; noise may make it negative, by less than its
+    interval. ``boundary`` names what ``total_j`` covers. ``j_per_request`` divides by the
+    answered requests: a failed one must not make the rest look cheaper.
+    ``relative_uncertainty`` is ``uncertainty_j / total_j``; counts are exact, so it holds for
+    each joule per something too. ``conditions`` tells how the devices fared.
     """
 
     total_j: NonNegative | None

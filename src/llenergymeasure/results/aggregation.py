@@ -250,13 +250,16 @@ def _cycle_values(
 
 
 def _stats(values: Sequence[CycleValues], *, alike: bool) -> dict[str, CycleStats | None]:
-    """The spread of each quantity; of joules only where all cycles are of one kind."""
-    return {
-        name: cycle_stats([getattr(value, name) for value in values])
-        if alike or name not in _JOULES
-        else None
-        for name in _STATS
-    }
+    """The spread of each quantity; of joules only where all cycles are of one kind.
+
+    A marginal energy that fell out for being below zero would leave a mean of the others only.
+    """
+    columns = {name: [getattr(value, name) for value in values] for name in _STATS}
+    if not alike:
+        columns |= {name: [] for name in _JOULES}
+    if None in columns["marginal_j"]:
+        columns["marginal_j"] = []
+    return {name: cycle_stats(column) for name, column in columns.items()}
 
 
 def _differ(by_cycle: Mapping[int, Sequence[RawProcessResult]]) -> bool:

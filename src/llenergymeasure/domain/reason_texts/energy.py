@@ -93,7 +93,8 @@ ENERGY = {
         meaning="Power varied by more than 10 % while the device should have been idle, or another "
         "process was busy, or the run drew less than the idle power would have.",
         harm="The total is not touched. An idle power that varies by 10 W changes `marginal_j` "
-        "by 600 J a minute.",
+        "by 600 J a minute. Where the run drew less than idle power would have, by more than the "
+        "interval, `marginal_j` is null.",
         remedy=(
             "Let the device come to rest first: it may have been cooling down or finishing work.",
             "Take a longer baseline (`baseline.duration_s`).",

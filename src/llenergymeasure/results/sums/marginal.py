@@ -21,6 +21,7 @@ from llenergymeasure.results.sums.merging import sum_if_all
 _REPLAYED = "replayed joules are not this machine's: they have no idle power"
 _ESTIMATED = "the joules are estimated: a model has no idle power of its own"
 _NONE = "no idle baseline was measured"
+_BELOW_IDLE = ", so the idle power does not hold: something else was busy while it was taken"
 
 
 @dataclass(frozen=True)
@@ -59,17 +60,35 @@ def with_marginal(
             else:
                 why = _NONE if baseline is None else baseline.reason or "its window is not known"
                 lacking[f"{reading.name}: {why}"] = None
-    whole = bool(parts) and not lacking
+    if not parts or lacking:
+        reason = "; ".join(lacking) or _NONE
+        return energy.model_copy(update={"baseline": baselines, "baseline_reason": reason})
+    marginal_j = math.fsum(part.joules for part in parts)
+    # Parts are added, as those of the total are: they share a sensor and a baseline.
+    uncertainty_j = sum_if_all(part.uncertainty_j for part in parts)
+    reason = _why_below_idle(marginal_j, uncertainty_j)
     return energy.model_copy(
         update={
             "baseline": baselines,
-            "baseline_reason": None if whole else "; ".join(lacking) or _NONE,
-            "marginal_j": math.fsum(part.joules for part in parts) if whole else None,
-            # Parts are added, as those of the total are: they share a sensor and a baseline.
-            "marginal_uncertainty_j": sum_if_all(part.uncertainty_j for part in parts)
-            if whole
-            else None,
+            "baseline_reason": reason,
+            "marginal_j": marginal_j if reason is None else None,
+            "marginal_uncertainty_j": uncertainty_j if reason is None else None,
         }
+    )
+
+
+def is_below_idle(energy: EnergyMetrics) -> bool:
+    """Whether there is no marginal energy because less was drawn than idle power would have."""
+    return (energy.baseline_reason or "").endswith(_BELOW_IDLE)
+
+
+def _why_below_idle(marginal_j: float, uncertainty_j: float | None) -> str | None:
+    """Noise may put the marginal energy a little below zero, nothing puts it far below."""
+    if marginal_j + (uncertainty_j or 0.0) >= 0:
+        return None
+    interval = "" if uncertainty_j is None else f" (\u00b1 {uncertainty_j:.1f} J)"
+    return (
+        f"the run drew {-marginal_j:.1f} J less than idle power would have{interval}{_BELOW_IDLE}"
     )
 
 

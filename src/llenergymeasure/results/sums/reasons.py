@@ -10,6 +10,7 @@ from llenergymeasure.domain.metrics import EnergyMetrics, InferenceMetrics
 from llenergymeasure.domain.validity import Reason, ReasonCode
 from llenergymeasure.results.sums.differences import find_differences
 from llenergymeasure.results.sums.energy import energy_off
+from llenergymeasure.results.sums.marginal import is_below_idle
 from llenergymeasure.results.sums.uncovered import find_absent, find_uncovered
 from llenergymeasure.results.sums.wording import join_by_cycle
 
@@ -142,12 +143,6 @@ def _report_replayed(energy: EnergyMetrics) -> Reason | None:
 
 
 def _below_idle(energy: EnergyMetrics) -> Reason | None:
-    """Noise may put the marginal energy a little below zero, nothing puts it far below."""
-    marginal_j = energy.marginal_j
-    if marginal_j is None or marginal_j + (energy.marginal_uncertainty_j or 0.0) >= 0:
+    if not is_below_idle(energy):
         return None
-    detail = (
-        f"the run drew {-marginal_j:.1f} J less than idle power would have: something else was "
-        "busy while the idle power was taken"
-    )
-    return Reason(code=ReasonCode.BASELINE_UNSTEADY, detail=detail)
+    return Reason(code=ReasonCode.BASELINE_UNSTEADY, detail=energy.baseline_reason or "")

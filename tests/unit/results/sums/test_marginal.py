@@ -211,12 +211,44 @@ def test_noise_below_zero_is_shown_as_it_is() -> None:
     assert not any(r.code is ReasonCode.BASELINE_UNSTEADY for r in result.validity.reasons)
 
 
-def test_far_below_zero_is_a_note() -> None:
+def test_far_below_zero_is_no_number_and_a_note() -> None:
     reading = domain(10.0, window=window(duration_s=2.0), uncertainty_j=0.5)
     result = aggregated(raw(domains=[reading], baseline=(idle(10.0),)))
     (note,) = [r for r in result.validity.reasons if r.code is ReasonCode.BASELINE_UNSTEADY]
     assert "10.0 J less than idle power would have" in note.detail
-    assert result.metrics.energy.marginal_j == -10.0
+    energy = result.metrics.energy
+    assert energy.total_j == 10.0
+    assert (energy.marginal_j, energy.marginal_uncertainty_j) == (None, None)
+    assert energy.baseline_reason == note.detail
+    assert result.cycles.values[0].marginal_j is None
+    assert result.cycles.stats["marginal_j"] is None
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1e4), st.floats(0, 1e3))
+def test_what_is_shown_above_idle_is_never_surely_below_it(
+    joules: float, idle_w: float, spread_w: float
+) -> None:
+    reading = domain(joules, window=window(duration_s=2.0), uncertainty_j=0.5)
+    baseline = (idle(idle_w, uncertainty_w=spread_w),)
+    found = energy(raw(domains=[reading], baseline=baseline))
+    if found.marginal_j is None:
+        assert joules < idle_w * 2.0
+        assert found.baseline_reason
+    else:
+        assert found.marginal_uncertainty_j is not None
+        assert found.marginal_j + found.marginal_uncertainty_j >= 0
+
+
+def test_a_spread_over_some_of_the_cycles_is_not_that_of_all() -> None:
+    sound = domain(100.0, window=window(duration_s=2.0), uncertainty_j=0.5)
+    below = domain(1.0, window=window(10.0, 2.0), uncertainty_j=0.5)
+    cycles = [
+        raw(1, domains=[sound], baseline=(idle(10.0),)),
+        raw(2, domains=[below], baseline=(idle(10.0),), start_s=10.0),
+    ]
+    result = aggregated(*cycles)
+    assert [value.marginal_j for value in result.cycles.values] == [80.0, None]
+    assert result.cycles.stats["marginal_j"] is None
 
 
 def test_the_gain_counts_for_the_difference_alone() -> None:
@@ -270,7 +302,9 @@ def test_marginal_and_idle_are_the_total(devices: Sequence[tuple[float, float, f
     )
     work_s = min(seconds for _, _, seconds in devices)
     found = energy(raw(domains=readings, baseline=baselines, duration_s=work_s))
-    assert found.marginal_j is not None
     assert found.total_j is not None
     idle_j = sum(idle_w * seconds for _, idle_w, seconds in devices)
+    if found.marginal_j is None:
+        assert idle_j > found.total_j
+        return
     assert found.marginal_j + idle_j == pytest.approx(found.total_j, rel=1e-9, abs=1e-6)
