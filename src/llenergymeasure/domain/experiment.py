@@ -172,7 +172,7 @@ class RawProcessResult(Record):
 
 
 class CycleValues(Record):
-    """What one cycle gave, summed over its processes."""
+    """What one cycle gave, summed over its processes; ``uncertainty_j`` is the sensor's."""
 
     cycle: Ordinal
     duration_s: NonNegative
@@ -181,18 +181,44 @@ class CycleValues(Record):
     output_tokens_per_s: NonNegative | None
     total_j: NonNegative | None
     partial_j: NonNegative | None
+    uncertainty_j: NonNegative | None = None
     marginal_j: float | None = None
     j_per_output_token: NonNegative | None
     e2e_ms_mean: NonNegative | None
     validity: Validity
 
 
+class EnergyPerCycle(Record):
+    """The mean energy of a cycle, and what is open about it, each for itself.
+
+    Attributes:
+        mean_j: total_j / n; None without a total.
+        meter_uncertainty_j: Half-width of the 95 % interval that the sensor (or the model of an
+            estimate) allows. Cycles share it, so it does not shrink with their number.
+        spread_uncertainty_j: Half-width of the mean's 95 % interval over the cycles (Student's
+            t): what the runs differed by. None for one cycle.
+        std_j: Sample standard deviation over the cycles; None for one cycle.
+        n: Cycles.
+    """
+
+    mean_j: NonNegative | None
+    meter_uncertainty_j: NonNegative | None
+    spread_uncertainty_j: NonNegative | None
+    std_j: NonNegative | None
+    n: Ordinal
+
+
 class Cycles(Record):
-    """All cycles: n, each one's values, and the spread of the main quantities over them."""
+    """All cycles: n, each one's values, and the spread of the main quantities over them.
+
+    The intervals in ``stats`` are of the spread alone. ``energy`` sets it beside what the sensor
+    allows; None in results of older versions.
+    """
 
     n: Ordinal
     values: tuple[CycleValues, ...]
     stats: dict[str, CycleStats | None]
+    energy: EnergyPerCycle | None = None
 
 
 class ProcessSummary(Record):

@@ -59,16 +59,21 @@ class InferenceMetrics(Record):
 
 
 class LatencySummary(Record):
-    """A distribution of times in ms over n observations."""
+    """A distribution of times in ms over n observations.
+
+    A quantile that n observations cannot tell from the maximum is None, with ``reason``: above
+    p90 there has to be at least one of 10, above p95 one of 20, above p99 one of 100.
+    """
 
     mean: NonNegative
     p50: NonNegative
-    p90: NonNegative
-    p95: NonNegative
-    p99: NonNegative
+    p90: NonNegative | None
+    p95: NonNegative | None
+    p99: NonNegative | None
     min: NonNegative
     max: NonNegative
     n: Ordinal
+    reason: str | None = None
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:
@@ -194,23 +199,33 @@ def inference_from_counts(
 
 
 def summarise_ms(values_ms: Sequence[float]) -> LatencySummary | None:
-    """Summarise times in ms; None when there are none."""
+    """Summarise times in ms; None when there are none, and no quantile of too few."""
     if len(values_ms) == 0:
         return None
     import numpy as np
 
     array = np.asarray(values_ms, dtype=float)
-    p50, p90, p95, p99 = (float(q) for q in np.percentile(array, [50, 90, 95, 99]))
+    n = len(values_ms)
+    percents = (90, 95, 99)
+    told = {p: float(np.percentile(array, p)) if n >= _least_n(p) else None for p in percents}
+    few = [p for p in percents if told[p] is None]
     return LatencySummary(
         mean=float(array.mean()),
-        p50=p50,
-        p90=p90,
-        p95=p95,
-        p99=p99,
+        p50=float(np.percentile(array, 50)),
+        p90=told[90],
+        p95=told[95],
+        p99=told[99],
+        reason="; ".join(f"p{p} needs {_least_n(p)} observations, there are {n}" for p in few)
+        or None,
         min=float(array.min()),
         max=float(array.max()),
         n=int(array.size),
     )
+
+
+def _least_n(percent: int) -> int:
+    """From how many observations on one of them is expected above this quantile."""
+    return 100 // (100 - percent)
 
 
 def latency_metrics(traces: Iterable[RequestTrace]) -> LatencyMetrics:

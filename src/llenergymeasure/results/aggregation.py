@@ -17,6 +17,7 @@ from llenergymeasure.domain.experiment import (
     AggregatedResult,
     Cycles,
     CycleValues,
+    EnergyPerCycle,
     ExperimentStatus,
     Metrics,
     ProcessSummary,
@@ -28,6 +29,7 @@ from llenergymeasure.domain.metrics import (
     InferenceMetrics,
     inference_from_counts,
     latency_metrics,
+    ratio,
 )
 from llenergymeasure.domain.statistics import CycleStats, cycle_stats
 from llenergymeasure.domain.trace import RequestTrace
@@ -88,6 +90,7 @@ def aggregate(
     inference = _sum_inference([_cycle_inference(group) for group in by_cycle.values()])
     energy = _energy(by_cycle, counted, inference)
     values = [_cycle_values(c, group, counted[c], traces) for c, group in by_cycle.items()]
+    stats = _stats(values, alike=not _differ(by_cycle))
     first = raws[0]
     return AggregatedResult(
         experiment_id=first.experiment_id,
@@ -112,7 +115,8 @@ def aggregate(
         cycles=Cycles(
             n=len(by_cycle),
             values=tuple(values),
-            stats=_stats(values, alike=not _differ(by_cycle)),
+            stats=stats,
+            energy=_per_cycle(energy, len(values), stats["total_j"]),
         ),
         processes=tuple(_summary(raw) for raw in raws),
     )
@@ -242,6 +246,7 @@ def _cycle_values(
         output_tokens_per_s=inference.output_tokens_per_s,
         total_j=energy.total_j,
         partial_j=energy.partial_j,
+        uncertainty_j=energy.uncertainty_j,
         marginal_j=energy.marginal_j,
         j_per_output_token=energy.j_per_output_token,
         e2e_ms_mean=None if e2e is None else e2e.mean,
@@ -260,6 +265,19 @@ def _stats(values: Sequence[CycleValues], *, alike: bool) -> dict[str, CycleStat
     if None in columns["marginal_j"]:
         columns["marginal_j"] = []
     return {name: cycle_stats(column) for name, column in columns.items()}
+
+
+def _per_cycle(energy: EnergyMetrics, n: int, stats: CycleStats | None) -> EnergyPerCycle:
+    """The mean of all cycles; without a total there is none, nor a spread around it."""
+    known = stats if energy.total_j is not None else None
+    low_j, high_j = (known.ci95 if known is not None else None) or (None, None)
+    return EnergyPerCycle(
+        mean_j=ratio(energy.total_j, n),
+        meter_uncertainty_j=ratio(energy.uncertainty_j, n),
+        spread_uncertainty_j=None if low_j is None or high_j is None else (high_j - low_j) / 2,
+        std_j=None if known is None else known.std,
+        n=n,
+    )
 
 
 def _differ(by_cycle: Mapping[int, Sequence[RawProcessResult]]) -> bool:

@@ -138,6 +138,27 @@ def test_each_cycle_and_its_spread_are_kept() -> None:
     assert result.metrics.energy.total_j == 40.0
 
 
+def test_the_energy_of_a_cycle_has_two_intervals_of_its_own() -> None:
+    cycles = [raw(c, domains=[domain(10.0 + c, uncertainty_j=2.0)], start_s=c) for c in (1, 2, 3)]
+    result = aggregated(*cycles)
+    energy, stats = result.cycles.energy, result.cycles.stats["total_j"]
+    assert energy is not None
+    assert stats is not None
+    assert stats.ci95 is not None
+    # The meter errs alike in all cycles; their spread is another thing.
+    assert (energy.mean_j, energy.meter_uncertainty_j, energy.n) == (12.0, 2.0, 3)
+    assert energy.spread_uncertainty_j == pytest.approx((stats.ci95[1] - stats.ci95[0]) / 2)
+    assert energy.std_j == 1.0
+    assert [value.uncertainty_j for value in result.cycles.values] == [2.0, 2.0, 2.0]
+    (one,) = aggregated(cycles[0]).cycles.values
+    alone = aggregated(cycles[0]).cycles.energy
+    assert alone is not None
+    assert (alone.mean_j, alone.spread_uncertainty_j, alone.std_j) == (one.total_j, None, None)
+    lost = aggregated(cycles[0], raw(2, domains=[domain(None)])).cycles.energy
+    assert lost is not None
+    assert lost.mean_j is lost.spread_uncertainty_j is lost.std_j is None
+
+
 def test_a_cycle_without_joules_has_none() -> None:
     result = aggregated(raw(1), raw(2, domains=[domain(None)]))
     assert [v.total_j for v in result.cycles.values] == [10.0, None]

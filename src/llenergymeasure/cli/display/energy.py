@@ -9,6 +9,7 @@ from llenergymeasure.cli.display.conditions import condition_rows
 from llenergymeasure.cli.display.text.lines import Row
 from llenergymeasure.cli.display.text.numbers import (
     MISSING,
+    half_width,
     joules,
     joules_within,
     or_reason,
@@ -16,6 +17,7 @@ from llenergymeasure.cli.display.text.numbers import (
     significant,
 )
 from llenergymeasure.domain.energy import CrossCheck, DomainReading, EnergyMethod
+from llenergymeasure.domain.experiment import Cycles
 from llenergymeasure.domain.metrics import EnergyMetrics
 
 
@@ -31,9 +33,19 @@ def with_origin(text: str, energy: EnergyMetrics) -> str:
     return f"{text} ({origin(energy)})" if text != MISSING and origin(energy) else text
 
 
-def energy_rows(energy: EnergyMetrics) -> Iterator[Row]:
-    """All that is known about the energy of a result."""
-    yield "Energy", or_reason(_headline(energy), energy.reason)
+def energy_rows(energy: EnergyMetrics, cycles: Cycles | None = None) -> Iterator[Row]:
+    """All that is known about the energy of a result.
+
+    Args:
+        energy: The sums.
+        cycles: What they are summed over; None: there are no cycles (a command).
+    """
+    several = cycles is not None and cycles.n > 1
+    if cycles is not None and several:
+        yield from _per_cycle(energy, cycles)
+        yield f"  all {cycles.n} cycles", or_reason(_headline(energy), energy.reason)
+    else:
+        yield "Energy", or_reason(_headline(energy), energy.reason)
     if energy.total_j is None and energy.partial_j is not None:
         yield "", f"at least {with_origin(joules(energy.partial_j), energy)}, from part of it"
     for domain in energy.domains:
@@ -42,15 +54,44 @@ def energy_rows(energy: EnergyMetrics) -> Iterator[Row]:
             yield "", _cross_check(domain, check)
     if energy.headline == "measured" and energy.estimated_j is not None:
         share = percent(energy.measured_share)
-        yield "", f"beside it {joules(energy.estimated_j)} (estimated); {share} of all is measured"
+        of_all = "" if share == MISSING else f"; {share} of all is measured"
+        yield "", f"beside it {joules(energy.estimated_j)} (estimated){of_all}"
         for why in dict.fromkeys(why.detail for d in energy.domains for why in d.instead_of):
             yield "", f"estimated because {why}"
-    yield "  per output token", _per(energy.j_per_output_token, energy)
+    if energy.uncertainty_j is not None and not energy.replayed:
+        yield "", f"\u00b1: what the {_meter(energy)} allows, 95 % ({origin(energy)})"
+    spread = cycles.stats.get("j_per_output_token") if cycles is not None else None
+    per_token = _per(energy.j_per_output_token, energy)
+    if spread is not None and spread.ci95 is not None and energy.total_j is not None:
+        half_j = (spread.ci95[1] - spread.ci95[0]) / 2
+        per_token += f"; {half_width(half_j, spread.mean)} spread over {spread.n} cycles"
+    yield "  per output token", per_token
     yield "  per total token", _per(energy.j_per_total_token, energy)
     yield "  per request", _per(energy.j_per_request, energy)
     yield from _above_idle(energy)
     yield from condition_rows(energy.conditions)
     yield "Emissions", _emissions(energy)
+
+
+def _per_cycle(energy: EnergyMetrics, cycles: Cycles) -> Iterator[Row]:
+    """What compares with other runs: the mean of a cycle, with both of its intervals."""
+    mean = cycles.energy
+    mean_j = None if mean is None else mean.mean_j
+    yield "Energy per cycle", or_reason(with_origin(joules(mean_j), energy), energy.reason)
+    if mean is None or mean_j is None:
+        return
+    parts = []
+    if mean.meter_uncertainty_j is not None and not energy.replayed:
+        parts.append(f"{half_width(mean.meter_uncertainty_j, mean_j)} by the {_meter(energy)}")
+    if mean.spread_uncertainty_j is not None:
+        parts.append(f"{half_width(mean.spread_uncertainty_j, mean_j)} spread over {mean.n} cycles")
+    if parts:
+        yield "", f"{', '.join(parts)}; 95 % each ({origin(energy)})"
+
+
+def _meter(energy: EnergyMetrics) -> str:
+    """What the interval of a number speaks of."""
+    return "model" if energy.headline == "estimated" else "meter"
 
 
 def _above_idle(energy: EnergyMetrics) -> Iterator[Row]:

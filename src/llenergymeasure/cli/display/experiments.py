@@ -44,7 +44,7 @@ def show_entries(
             Column("status", keep=8),
             Column("cycles", numeric=True, keep=2),
             Column("output tokens/s", numeric=True, keep=4),
-            Column("energy J", numeric=True, keep=7),
+            Column("J/cycle", numeric=True, keep=7),
             Column("J/output token", numeric=True, keep=3),
             Column("verdict", keep=5),
         ]
@@ -100,7 +100,7 @@ def _cells(entry: ExperimentEntry, everything: bool) -> list[str]:
         str(entry.status or "unreadable"),
         _cycles(entry),
         significant(summary.output_tokens_per_s) if summary else MISSING,
-        _with_origin(summary.total_j, summary) if summary else MISSING,
+        _with_origin(summary.j_per_cycle, summary) if summary else MISSING,
         _with_origin(summary.j_per_output_token, summary) if summary else MISSING,
         str(summary.validity) if summary else MISSING,
     ]

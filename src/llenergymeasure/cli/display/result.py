@@ -67,7 +67,7 @@ def result_rows(result: AggregatedResult) -> Iterator[Row]:
     """Label and value of everything that is told; a row without a label belongs to the last."""
     yield from _setup_rows(result)
     yield from _work_rows(result)
-    yield from energy_rows(result.metrics.energy)
+    yield from energy_rows(result.metrics.energy, result.cycles)
     yield from latency_rows(result.metrics.latency)
     if result.cycles.n > 1:
         yield from _spread_rows(result)
@@ -122,16 +122,20 @@ def latency_rows(latency: LatencyMetrics) -> Iterator[Row]:
 def _spread(summary: LatencySummary | None) -> str:
     if summary is None:
         return MISSING
-    p50, p95, p99 = times((summary.p50, summary.p95, summary.p99))
-    return f"median {p50}, p95 {p95}, p99 {p99}"
+    p50, p95, p99, most = times((summary.p50, summary.p95, summary.p99, summary.max))
+    told = [f"median {p50}"]
+    told += [f"{name} {text}" for name, text in (("p95", p95), ("p99", p99)) if text != MISSING]
+    # With fewer, a quantile near the end is the maximum by another name.
+    if MISSING in (p95, p99):
+        told.append(f"maximum {most}")
+    return f"{', '.join(told)} (n = {count(summary.n)})"
 
 
 def _spread_rows(result: AggregatedResult) -> Iterator[Row]:
     words = origin(result.metrics.energy)
     for label, name, unit, kind in (
         ("Cycle throughput", "output_tokens_per_s", "output tokens/s", ""),
-        ("Cycle energy", "total_j", "J", words),
-        ("  above idle", "marginal_j", "J", words),
+        ("Cycle above idle", "marginal_j", "J", words),
     ):
         stats = result.cycles.stats.get(name)
         # Without an idle baseline there is nothing to say here that was not said above.
@@ -147,7 +151,7 @@ def _stats(stats: CycleStats | None, unit: str, kind: str) -> str:
         return f"mean {significant(stats.mean)}{words}"
     low, high = stats.ci95
     mean = plus_minus(stats.mean, (high - low) / 2)
-    return f"mean {mean}{words}, 95 % interval, n = {stats.n}"
+    return f"mean {mean}{words}: spread over {stats.n} cycles, 95 %"
 
 
 def validity_rows(validity: Validity) -> Iterator[Row]:
@@ -166,7 +170,7 @@ def validity_rows(validity: Validity) -> Iterator[Row]:
 def explain_validity(rows: Iterable[Row], width: int, verdict_style: str) -> Iterator[Text]:
     """Rows as lines: labels in a column, values wrapped beside them."""
     for label, value in rows:
-        styles = {"Verdict": f"bold {verdict_style}", "Energy": "bold"}
+        styles = {"Verdict": f"bold {verdict_style}", "Energy": "bold", "Energy per cycle": "bold"}
         for index, part in enumerate(wrap_line(printable(value), width - _LABEL_WIDTH)):
             head = label if index == 0 else ""
             line = Text(f"{head:<{_LABEL_WIDTH}}", style="dim")

@@ -23,6 +23,7 @@ class ResultSummary:
     output_tokens: int
     output_tokens_per_s: float | None
     total_j: float | None
+    j_per_cycle: float | None
     j_per_output_token: float | None
     energy_origin: str | None
     validity: ValidityStatus
@@ -162,6 +163,7 @@ def _summary(result: AggregatedResult) -> ResultSummary:
         output_tokens=inference.output_tokens,
         output_tokens_per_s=inference.output_tokens_per_s,
         total_j=energy.total_j,
+        j_per_cycle=None if energy.total_j is None else energy.total_j / result.cycles.n,
         j_per_output_token=energy.j_per_output_token,
         energy_origin="replayed" if energy.replayed else energy.headline,
         validity=result.validity.status,

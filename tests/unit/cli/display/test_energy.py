@@ -14,7 +14,9 @@ from llenergymeasure.domain.energy import (
     EnergyScope,
     Evidence,
 )
+from llenergymeasure.domain.experiment import Cycles, EnergyPerCycle
 from llenergymeasure.domain.metrics import EnergyMetrics
+from llenergymeasure.domain.statistics import CycleStats
 from llenergymeasure.domain.validity import Reason, ReasonCode
 
 
@@ -127,6 +129,65 @@ def test_replayed_joules_are_never_called_measured() -> None:
     assert "measured" not in text
     assert origin(replayed) == "replayed"
     assert "gpu: 5.000 J (replayed constant 50 W)" in text
+
+
+def three_cycles(**changes: Any) -> Cycles:
+    spread = CycleStats(mean=0.5, std=0.004, ci95=(0.49, 0.51), cv=0.008, n=3)
+    mean = {
+        "mean_j": 729.4,
+        "meter_uncertainty_j": 46.7,
+        "spread_uncertainty_j": 15.2,
+        "std_j": 6.1,
+        "n": 3,
+    }
+    return Cycles(
+        n=3,
+        values=(),
+        stats={"j_per_output_token": spread},
+        energy=EnergyPerCycle(**{**mean, **changes}),
+    )
+
+
+SUMMED = metrics(
+    total_j=2188.2,
+    partial_j=2188.2,
+    headline="measured",
+    uncertainty_j=140.0,
+    relative_uncertainty=0.064,
+    j_per_output_token=0.5,
+    domains=(domain("gpu:0", EnergyMethod.COUNTER, 2188.2, uncertainty_j=140.0),),
+)
+
+
+def test_of_several_cycles_the_headline_is_one_and_the_sum_says_so() -> None:
+    rows = list(energy_rows(SUMMED, three_cycles()))
+    assert rows[0] == ("Energy per cycle", "729.4 J (measured)")
+    assert rows[2] == ("  all 3 cycles", "2,190 \u00b1 140 J (measured)")
+    assert "Energy" not in dict(rows)
+
+
+def test_spread_and_meter_are_told_apart() -> None:
+    rows = list(energy_rows(SUMMED, three_cycles()))
+    both = "\u00b1 47 J by the meter, \u00b1 15 J spread over 3 cycles; 95 % each (measured)"
+    assert rows[1] == ("", both)
+    assert ("", "\u00b1: what the meter allows, 95 % (measured)") in rows
+    per_token = dict(rows)["  per output token"]
+    assert per_token == "0.500 \u00b1 0.032 J (measured); \u00b1 0.010 J spread over 3 cycles"
+    one = list(energy_rows(SUMMED, three_cycles(spread_uncertainty_j=None)))
+    assert one[1] == ("", "\u00b1 47 J by the meter; 95 % each (measured)")
+
+
+def test_an_estimate_errs_by_its_model() -> None:
+    estimate = SUMMED.model_copy(update={"headline": "estimated"})
+    values = [value for _, value in energy_rows(estimate, three_cycles())]
+    assert "by the model" in values[1]
+    assert not any("meter" in value for value in values)
+
+
+def test_cycles_without_a_total_have_no_mean() -> None:
+    lost = metrics(partial_j=40.0, headline="measured", reason="gpu:1 has no number")
+    rows = list(energy_rows(lost, three_cycles(mean_j=None)))
+    assert rows[0] == ("Energy per cycle", "\N{EN DASH}  (gpu:1 has no number)")
 
 
 @pytest.mark.parametrize("text", ["\N{EN DASH}", "3 J"])

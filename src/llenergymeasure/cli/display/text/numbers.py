@@ -58,6 +58,15 @@ def joules_within(value: float | None, half: float | None) -> str:
     return f"{plus_minus(value / factor, half / factor)} {unit}"
 
 
+def half_width(half: float | None, value: float) -> str:
+    """Half an interval around ``value`` in J, in the unit of ``value``, with two digits."""
+    if half is None or not math.isfinite(half):
+        return MISSING
+    size = abs(value or half)
+    factor, unit = next((factor, unit) for least, factor, unit in _JOULES if size >= least)
+    return f"\u00b1 {significant(half / factor, 2)} {unit}"
+
+
 def seconds(value: float | None) -> str:
     """A duration given in s."""
     if value is None or not math.isfinite(value):
