@@ -1,6 +1,6 @@
 """What comes from outside: names stay in their folder, text does not drive the terminal.
 
-And what must not get outside: secrets in logs.
+And what must not get outside: secrets in logs, formulas in tables.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from llenergymeasure.exceptions import ConfigurationError
 
@@ -108,3 +108,16 @@ def resolve_within(base: Path, *parts: str) -> Path:
             hint="give a name inside that folder, and look for symbolic links in it",
         )
     return path
+
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def plain_text(value: Any) -> Any:
+    """A cell of a CSV file, which a spreadsheet must not take for a formula (CWE-1236).
+
+    A text that begins like one gets an apostrophe before it; numbers stay what they are.
+    """
+    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+        return f"'{value}"
+    return value

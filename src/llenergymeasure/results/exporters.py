@@ -1,7 +1,8 @@
 """Results as tables for other tools: CSV, JSON or Parquet, one row an experiment or a process.
 
-Estimates keep their name in every row: ``energy_headline`` says what ``energy_total_j`` is. What is
-missing is an empty cell (CSV) or null, never 0.
+Joules never stand alone: beside ``X_j`` are ``X_uncertainty_j`` (half of the meter's 95 % interval)
+and ``X_origin`` (measured, estimated or replayed). What is missing is an empty cell (CSV) or null,
+never 0.
 """
 
 from __future__ import annotations
@@ -12,8 +13,18 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from llenergymeasure.domain.experiment import AggregatedResult, RawProcessResult, WarmupInfo
+from llenergymeasure.domain.energy import DomainReading, EnergyMethod
+from llenergymeasure.domain.experiment import (
+    AggregatedResult,
+    Cycles,
+    RawProcessResult,
+    WarmupInfo,
+)
 from llenergymeasure.domain.metrics import EnergyMetrics, InferenceMetrics, LatencyMetrics
+from llenergymeasure.results.sums.energy import reading_metrics
+from llenergymeasure.results.sums.merging import sum_if_all
+from llenergymeasure.results.sums.reasons import process_validity
+from llenergymeasure.security import plain_text
 
 Row = dict[str, Any]
 FORMATS = ("csv", "json", "parquet")
@@ -41,19 +52,13 @@ def experiment_row(result: AggregatedResult) -> Row:
         "cycles": result.cycles.n,
         **_inference(result.metrics.inference),
         **_latency(result.metrics.latency),
-        "energy_headline": energy.headline,
-        "energy_total_j": energy.total_j,
-        "energy_partial_j": energy.partial_j,
-        "energy_estimated_j": energy.estimated_j,
-        "energy_measured_share": energy.measured_share,
-        "energy_uncertainty_j": energy.uncertainty_j,
-        "energy_boundary": " ".join(energy.boundary),
-        "energy_replayed": energy.replayed,
-        "energy_reason": energy.reason,
+        **_energy_per_cycle(result),
+        **_energy(energy),
         **_marginal(energy),
-        "j_per_output_token": energy.j_per_output_token,
-        "j_per_total_token": energy.j_per_total_token,
-        "j_per_request": energy.j_per_request,
+        **_per("j_per_output_token", energy.j_per_output_token, energy),
+        **_per("j_per_total_token", energy.j_per_total_token, energy),
+        **_per("j_per_request", energy.j_per_request, energy),
+        **_spread(result.cycles),
         "emissions_kg_co2": energy.emissions_kg_co2,
         "peak_memory_bytes": compute.peak_memory_bytes,
         "peak_memory_source": compute.peak_memory_source,
@@ -67,6 +72,8 @@ def experiment_row(result: AggregatedResult) -> Row:
 
 def process_row(raw: RawProcessResult) -> Row:
     """One process in one cycle; each energy domain has its own columns."""
+    energy = reading_metrics(raw.energy)
+    validity = process_validity(raw, energy)
     row: Row = {
         "experiment_id": raw.experiment_id,
         "config_name": raw.config_name,
@@ -77,6 +84,8 @@ def process_row(raw: RawProcessResult) -> Row:
         "backend": raw.backend.name,
         "model": raw.model.name,
         "start_utc": raw.window.start_utc.isoformat(),
+        "validity": validity.status.value,
+        "validity_reasons": " ".join(reason.code for reason in validity.reasons),
         **_inference(raw.inference),
         **_latency(raw.latency),
         "peak_memory_bytes": raw.compute.peak_memory_bytes,
@@ -84,11 +93,12 @@ def process_row(raw: RawProcessResult) -> Row:
         "other_cores_during": raw.load.during.other_cores if raw.load.during else None,
         "timeseries_file": raw.timeseries_file,
         "energy_backend": raw.energy.backend,
-        "energy_replayed": raw.energy.replayed,
+        **_energy(energy),
     }
     for domain in raw.energy.domains:
         prefix = f"energy_{domain.name}"
-        row[f"{prefix}_j"] = domain.joules
+        row |= _joules(prefix, domain.joules, domain.uncertainty_j, _origin_of(domain, raw))
+        row[f"{prefix}_source"] = domain.origin
         row[f"{prefix}_method"] = domain.method
         row[f"{prefix}_scope"] = domain.scope.value
         # One that holds others (psys) must not be added to them.
@@ -103,15 +113,110 @@ def process_row(raw: RawProcessResult) -> Row:
     return row
 
 
+def _joules(name: str, value_j: float | None, half_j: float | None, origin: str | None) -> Row:
+    """Joules with half the width of their interval and where they come from."""
+    known = value_j is not None
+    return {
+        f"{name}_j": value_j,
+        f"{name}_uncertainty_j": half_j if known else None,
+        f"{name}_origin": origin if known else None,
+    }
+
+
+def _per(name: str, value_j: float | None, energy: EnergyMetrics) -> Row:
+    """Joules per something: counts are exact, so the total's relative interval holds."""
+    relative = energy.relative_uncertainty
+    known = value_j is not None
+    return {
+        name: value_j,
+        f"{name}_uncertainty": value_j * relative
+        if value_j is not None and relative is not None
+        else None,
+        f"{name}_origin": _origin(energy) if known else None,
+    }
+
+
+def _origin(energy: EnergyMetrics) -> str | None:
+    return "replayed" if energy.replayed else energy.headline
+
+
+def _origin_of(domain: DomainReading, raw: RawProcessResult) -> str:
+    if raw.energy.replayed:
+        return "replayed"
+    return "estimated" if domain.method is EnergyMethod.ESTIMATED else "measured"
+
+
+def _energy(energy: EnergyMetrics) -> Row:
+    """The sums. What is read in part only has no interval: the rest is not known."""
+    estimated = [
+        domain.uncertainty_j
+        for domain in energy.domains
+        if domain.method is EnergyMethod.ESTIMATED and domain.counted
+    ]
+    return {
+        "energy_headline": energy.headline,
+        **_joules("energy_total", energy.total_j, energy.uncertainty_j, _origin(energy)),
+        **_joules(
+            "energy_partial",
+            energy.partial_j,
+            energy.uncertainty_j if energy.partial_j == energy.total_j else None,
+            _origin(energy),
+        ),
+        **_joules("energy_estimated", energy.estimated_j, sum_if_all(estimated), "estimated"),
+        "energy_measured_share": energy.measured_share,
+        "energy_boundary": " ".join(energy.boundary),
+        "energy_replayed": energy.replayed,
+        "energy_reason": energy.reason,
+    }
+
+
+def _energy_per_cycle(result: AggregatedResult) -> Row:
+    """What compares between runs; both intervals of the mean, each for itself."""
+    mean = result.cycles.energy
+    stats = result.cycles.stats.get("total_j")
+    known = mean is not None and mean.mean_j is not None
+    low_j, high_j = (stats.ci95 if known and stats is not None else None) or (None, None)
+    return {
+        **_joules(
+            "energy_per_cycle",
+            mean.mean_j if mean else None,
+            mean.meter_uncertainty_j if mean else None,
+            _origin(result.metrics.energy),
+        ),
+        "energy_per_cycle_spread_std_j": mean.std_j if mean else None,
+        "energy_per_cycle_spread_uncertainty_j": mean.spread_uncertainty_j if mean else None,
+        "energy_per_cycle_spread_low_j": low_j,
+        "energy_per_cycle_spread_high_j": high_j,
+        "energy_per_cycle_n": mean.n if known and mean else None,
+    }
+
+
+def _spread(cycles: Cycles) -> Row:
+    """Mean, standard deviation and 95 % interval over the cycles, of each quantity."""
+    row: Row = {}
+    for name, stats in cycles.stats.items():
+        low, high = (stats.ci95 if stats is not None else None) or (None, None)
+        row |= {
+            f"cycles.{name}.mean": stats.mean if stats else None,
+            f"cycles.{name}.std": stats.std if stats else None,
+            f"cycles.{name}.ci95_low": low,
+            f"cycles.{name}.ci95_high": high,
+            f"cycles.{name}.n": stats.n if stats else 0,
+        }
+    return row
+
+
 def _marginal(energy: EnergyMetrics) -> Row:
     """Energy above idle, and what was taken off for it."""
     taken_off = [b for b in energy.baseline or () if b.power_w is not None]
     known = energy.marginal_j is not None
+    idle_j = (energy.total_j or 0.0) - (energy.marginal_j or 0.0) if known else None
+    origin = _origin(energy)
     return {
-        "energy_marginal_j": energy.marginal_j,
-        "energy_marginal_uncertainty_j": energy.marginal_uncertainty_j,
+        **_joules("energy_marginal", energy.marginal_j, energy.marginal_uncertainty_j, origin),
         "energy_idle_level": " ".join(dict.fromkeys(b.level for b in taken_off)) or None,
-        "energy_idle_j": (energy.total_j or 0.0) - (energy.marginal_j or 0.0) if known else None,
+        # Its interval is in that of the marginal energy; alone it is not stored.
+        **_joules("energy_idle", idle_j, None, origin),
         "energy_baseline_reason": energy.baseline_reason,
     }
 
@@ -169,11 +274,15 @@ def _latency(latency: LatencyMetrics) -> Row:
     return row
 
 
-def _csv(columns: Iterable[str], rows: Iterable[Row]) -> bytes:
+def _csv(columns: Sequence[str], rows: Iterable[Row]) -> bytes:
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    lines = [columns, *([row[name] for name in columns] for row in rows)]
+    # A carriage return alone is not quoted by itself, and ends a line for those who read it.
+    returns = any("\r" in cell for line in lines for cell in line if isinstance(cell, str))
+    writer = csv.writer(
+        text, lineterminator="\n", quoting=csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL
+    )
+    writer.writerows([plain_text(cell) for cell in line] for line in lines)
     return text.getvalue().encode()
 
 

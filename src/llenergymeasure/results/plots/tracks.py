@@ -10,6 +10,7 @@ from typing import Any
 from llenergymeasure.domain.energy import EnergyMethod, EnergyReading
 from llenergymeasure.domain.samples import SampleSeries
 from llenergymeasure.domain.trace import RequestTrace
+from llenergymeasure.security import plain_text
 
 REQUESTS = SampleSeries("requests", "requests_in_flight", (), ())
 
@@ -136,9 +137,9 @@ def _rows(track: Track) -> Any:
             "process_index": pa.array([track.process_index] * count, pa.int64()),
             "t_s": pa.array(track.times_s, pa.float64()),
             "t_monotonic_ns": pa.array(track.series.times_ns, pa.int64()),
-            "device": pa.array([track.series.device] * count, pa.string()),
-            "quantity": pa.array([track.series.quantity] * count, pa.string()),
+            "device": pa.array([plain_text(track.series.device)] * count, pa.string()),
+            "quantity": pa.array([plain_text(track.series.quantity)] * count, pa.string()),
             "value": pa.array(track.values, pa.float64()),
-            "origin": pa.array([track.origin] * count, pa.string()),
+            "origin": pa.array([plain_text(track.origin)] * count, pa.string()),
         }
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from llenergymeasure.domain.energy import EnergyReading
 from llenergymeasure.domain.experiment import RawProcessResult
 from llenergymeasure.domain.metrics import EnergyMetrics, InferenceMetrics
-from llenergymeasure.domain.validity import Reason, ReasonCode
+from llenergymeasure.domain.validity import Reason, ReasonCode, Validity, judge
 from llenergymeasure.results.sums.differences import find_differences
 from llenergymeasure.results.sums.energy import energy_off
 from llenergymeasure.results.sums.marginal import is_below_idle
@@ -110,6 +110,18 @@ def _report_unanswered(inference: InferenceMetrics) -> Reason | None:
         return None
     code = ReasonCode.ALL_REQUESTS_FAILED if failed == requests else ReasonCode.FAILED_REQUESTS
     return Reason(code=code, detail=f"{failed} of {requests} requests have no answer")
+
+
+def process_validity(raw: RawProcessResult, energy: EnergyMetrics) -> Validity:
+    """The verdict on one process in one cycle by itself.
+
+    Args:
+        raw: Its result.
+        energy: The sums of its reading.
+    """
+    found = (*reading_reasons(energy, raw.energy), _report_unanswered(raw.inference))
+    own = {reason.code for reason in raw.reasons}
+    return judge([*raw.reasons, *(r for r in found if r is not None and r.code not in own)])
 
 
 def reading_reasons(energy: EnergyMetrics, reading: EnergyReading) -> list[Reason]:

@@ -17,6 +17,7 @@ from llenergymeasure.results.plots.tracks import (
     origin_of,
     summary,
 )
+from llenergymeasure.security import plain_text
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
@@ -40,7 +41,7 @@ def test_a_csv_file_holds_every_sample_exactly(series: list[tuple[str, list[floa
     tracks = [track(values, name) for name, values in series]
     rows = list(csv.DictReader(io.StringIO(as_csv(tracks).decode(), newline="")))
     assert [(row["device"], float(row["value"])) for row in rows] == [
-        (name, value) for name, values in series for value in values
+        (plain_text(name), value) for name, values in series for value in values
     ]
     assert [int(row["t_monotonic_ns"]) for row in rows] == [
         at_ns for one in tracks for at_ns in one.series.times_ns
@@ -49,6 +50,13 @@ def test_a_csv_file_holds_every_sample_exactly(series: list[tuple[str, list[floa
     assert {(row["cycle"], row["process_index"], row["quantity"]) for row in rows} == {
         ("2", "1", "power_w")
     }
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)"])
+def test_no_name_is_a_formula_in_a_csv_file(name: str) -> None:
+    (row,) = csv.DictReader(io.StringIO(as_csv([track([-1.5], name, name)]).decode()))
+    assert row["device"] == row["quantity"] == f"'{name}"
+    assert row["value"] == "-1.5"
 
 
 def test_plain_names_are_not_quoted() -> None:
