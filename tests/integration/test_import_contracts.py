@@ -47,6 +47,10 @@ def test_the_contracts_are_kept(copy: Path) -> None:
         ("results/repository.py", "import llenergymeasure.state.experiment_state"),
         ("core/window.py", "from llenergymeasure.orchestration import runner"),
         ("durable.py", "import llenergymeasure.domain.base"),
+        ("results/exporters.py", "import pyarrow.parquet as pq"),
+        ("cli/export.py", "from pyarrow import csv"),
+        ("core/dataset_loader.py", "import pyarrow.dataset"),
+        ("durable.py", "import pyarrow"),
     ],
 )
 def test_a_planted_import_breaks_them(copy: Path, file: str, planted: str) -> None:

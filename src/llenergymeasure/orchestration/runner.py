@@ -31,10 +31,10 @@ from llenergymeasure.orchestration.lifecycle import termination_as_interrupt
 from llenergymeasure.orchestration.planning import RunOptions, RunPlan, plan
 from llenergymeasure.progress import Progress, ProgressObserver
 from llenergymeasure.results.repository import FileSystemRepository
-from llenergymeasure.results.requests_table import preload
 from llenergymeasure.security import redact
 from llenergymeasure.state.experiment_state import ExperimentState
 from llenergymeasure.state.manager import StateManager
+from llenergymeasure.tables import preload
 
 logger = logging.getLogger(__name__)
 

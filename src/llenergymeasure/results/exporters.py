@@ -25,6 +25,7 @@ from llenergymeasure.results.sums.energy import reading_metrics
 from llenergymeasure.results.sums.merging import sum_if_all
 from llenergymeasure.results.sums.reasons import process_validity
 from llenergymeasure.security import plain_text
+from llenergymeasure.tables import arrow, write_parquet
 
 Row = dict[str, Any]
 FORMATS = ("csv", "json", "parquet")
@@ -287,12 +288,7 @@ def _csv(columns: Sequence[str], rows: Iterable[Row]) -> bytes:
 
 
 def _parquet(rows: Sequence[Row]) -> bytes:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist([_uniform(row) for row in rows]), buffer)
-    return buffer.getvalue()
+    return write_parquet([arrow().Table.from_pylist([_uniform(row) for row in rows])])
 
 
 def _uniform(row: Row) -> Row:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,13 @@ from llenergymeasure.constants import RESULT_SCHEMA_VERSION
 from llenergymeasure.domain.trace import RequestTrace
 from llenergymeasure.durable import check_version, write_bytes
 from llenergymeasure.exceptions import SchemaVersionError, StorageError
+from llenergymeasure.tables import arrow, read_parquet, write_parquet
 
 _VERSION_KEY = b"schema_version"
 
 
 def _schema() -> Any:
-    import pyarrow as pa
-
+    pa = arrow()
     return pa.schema(
         [
             ("request_id", pa.int64()),
@@ -40,11 +39,6 @@ def _schema() -> Any:
     )
 
 
-def preload() -> None:
-    """Import what reading and writing need, while there is time for it."""
-    import pyarrow.parquet  # noqa: F401
-
-
 def write_requests(
     path: Path, traces: Sequence[RequestTrace], *, cycle: int, process_index: int
 ) -> None:
@@ -53,13 +47,8 @@ def write_requests(
     Raises:
         StorageError: The file cannot be written.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     rows = [_row(trace, cycle, process_index) for trace in traces]
-    buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema=_schema()), buffer)
-    write_bytes(path, buffer.getvalue())
+    write_bytes(path, write_parquet([arrow().Table.from_pylist(rows, schema=_schema())]))
 
 
 def read_requests(path: Path) -> list[RequestTrace]:
@@ -69,14 +58,10 @@ def read_requests(path: Path) -> list[RequestTrace]:
         StorageError: The file is missing or damaged.
         SchemaVersionError: A newer version wrote it.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
-        # From bytes: given a path, pyarrow makes columns of folders called "a=b".
-        table = pq.read_table(io.BytesIO(path.read_bytes()))
+        table = read_parquet(path.read_bytes())
         found = int((table.schema.metadata or {}).get(_VERSION_KEY, b""))
-    except (OSError, ValueError, pa.ArrowException) as error:
+    except (OSError, ValueError) as error:
         raise StorageError(
             f"cannot read {path}: {error}", hint="restore it from a copy, or measure again"
         ) from error

@@ -8,7 +8,6 @@ Rows stand series by series, each in the order of time.
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -20,6 +19,7 @@ from llenergymeasure.domain.experiment import RawProcessResult
 from llenergymeasure.domain.samples import SampleSeries
 from llenergymeasure.durable import check_version, write_bytes
 from llenergymeasure.exceptions import SchemaVersionError, StorageError
+from llenergymeasure.tables import arrow, read_parquet, write_parquet
 
 logger = logging.getLogger(__name__)
 
@@ -34,23 +34,18 @@ def write_series(path: Path, series: Sequence[SampleSeries], result: RawProcessR
     Raises:
         StorageError: The file cannot be written.
     """
-    import pyarrow.parquet as pq
-
     kept = finite_series(series)
     if not kept:
         return False
-    buffer = io.BytesIO()
     # Times differ by the interval and values repeat: this takes a third of the default's space.
-    with pq.ParquetWriter(
-        buffer,
+    content = write_parquet(
+        (_table(batch, result) for batch in _batches(kept)),
         _schema(result),
         compression="zstd",
-        use_dictionary=["device", "quantity", "value"],
-        column_encoding={"t_s": "BYTE_STREAM_SPLIT", "t_monotonic_ns": "DELTA_BINARY_PACKED"},
-    ) as writer:
-        for batch in _batches(kept):
-            writer.write_table(_table(batch, result))
-    write_bytes(path, buffer.getvalue())
+        dictionary=["device", "quantity", "value"],
+        encoding={"t_s": "BYTE_STREAM_SPLIT", "t_monotonic_ns": "DELTA_BINARY_PACKED"},
+    )
+    write_bytes(path, content)
     return True
 
 
@@ -61,11 +56,8 @@ def parse_series(content: bytes, path: Path) -> list[SampleSeries]:
         StorageError: The content is damaged.
         SchemaVersionError: Another version wrote it.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
-        table = pq.read_table(io.BytesIO(content))
+        table = read_parquet(content)
         found = int((table.schema.metadata or {}).get(_VERSION_KEY.encode(), b""))
         check_version(found, path, version=RESULT_SCHEMA_VERSION)
         if found < RESULT_SCHEMA_VERSION:
@@ -74,7 +66,7 @@ def parse_series(content: bytes, path: Path) -> list[SampleSeries]:
                 hint="read it with the older llenergymeasure that wrote it",
             )
         return list(_series_of(table))
-    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+    except (ValueError, KeyError) as error:
         raise StorageError(f"cannot read {path}: {error}", hint="restore it from a copy") from error
 
 
@@ -116,8 +108,7 @@ def _batches(series: Sequence[SampleSeries]) -> Iterator[list[SampleSeries]]:
 
 
 def _schema(result: RawProcessResult) -> Any:
-    import pyarrow as pa
-
+    pa = arrow()
     return pa.schema(
         [
             ("t_s", pa.float64()),
@@ -132,8 +123,8 @@ def _schema(result: RawProcessResult) -> Any:
 
 def _table(series: Sequence[SampleSeries], result: RawProcessResult) -> Any:
     import numpy as np
-    import pyarrow as pa
 
+    pa = arrow()
     lengths = [len(one.values) for one in series]
     times_ns = np.concatenate([np.asarray(one.times_ns) for one in series])
     columns = [
@@ -148,8 +139,8 @@ def _table(series: Sequence[SampleSeries], result: RawProcessResult) -> Any:
 
 def _repeat(words: Sequence[str], lengths: Sequence[int]) -> Any:
     import numpy as np
-    import pyarrow as pa
 
+    pa = arrow()
     known = list(dict.fromkeys(words))
     codes = np.repeat(np.array([known.index(word) for word in words], dtype=np.int32), lengths)
     return pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(known, pa.string()))

@@ -31,7 +31,7 @@ from llenergymeasure.orchestration.measuring.raw_results import Prepared, raw_re
 from llenergymeasure.orchestration.measuring.requests import check_chats, check_lengths, requests_of
 from llenergymeasure.orchestration.measuring.warmup import warm_up
 from llenergymeasure.results.repository import FileSystemRepository
-from llenergymeasure.results.requests_table import preload
+from llenergymeasure.tables import preload
 
 logger = logging.getLogger(__name__)
 

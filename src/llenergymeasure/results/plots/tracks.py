@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from llenergymeasure.domain.energy import EnergyMethod, EnergyReading
 from llenergymeasure.domain.samples import SampleSeries
 from llenergymeasure.domain.trace import RequestTrace
 from llenergymeasure.security import plain_text
+from llenergymeasure.tables import arrow, write_csv
 
 REQUESTS = SampleSeries("requests", "requests_in_flight", (), ())
 
@@ -113,23 +113,16 @@ def summary(track: Track) -> TrackSummary:
 
 def as_csv(tracks: Sequence[Track]) -> bytes:
     """Every sample of every series, in long form; numbers are exact."""
-    import pyarrow as pa
-    import pyarrow.csv
-
-    table = pa.concat_tables([_rows(track) for track in tracks])
-    buffer = io.BytesIO(f"{','.join(table.column_names)}\n".encode())
-    buffer.seek(0, io.SEEK_END)
+    table = arrow().concat_tables([_rows(track) for track in tracks])
+    header = f"{','.join(table.column_names)}\n".encode()
     names = {word for t in tracks for word in (t.series.device, t.series.quantity)}
     # Arrow quotes either every text or none.
     style = "needed" if any(set(name) & set(',"\r\n') for name in names) else "none"
-    options = pa.csv.WriteOptions(include_header=False, quoting_style=style)
-    pa.csv.write_csv(table, buffer, options)
-    return buffer.getvalue()
+    return header + write_csv(table, quoting=style)
 
 
 def _rows(track: Track) -> Any:
-    import pyarrow as pa
-
+    pa = arrow()
     count = len(track.values)
     return pa.table(
         {
