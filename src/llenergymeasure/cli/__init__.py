@@ -18,9 +18,15 @@ _NOT_FROM_DOTENV = ("LD_", "DYLD_", "PYTHON", "BASH_")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``lem`` and return its exit code: 0 done, 1 failed, 2 wrong input, 130 interrupted."""
     try:
-        return _run(list(sys.argv[1:] if argv is None else argv))
+        code = _run(list(sys.argv[1:] if argv is None else argv))
     finally:
         _drop_what_nobody_reads()
+    if argv is None:
+        # The process is this command's own.
+        from llenergymeasure.cli.leaving import end_process
+
+        end_process(code)
+    return code
 
 
 def _run(args: list[str]) -> int:

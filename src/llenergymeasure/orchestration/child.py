@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,13 @@ from llenergymeasure.exceptions import (
     ConfigurationError,
     LLEnergyMeasureError,
     RunError,
+    StorageError,
 )
 from llenergymeasure.orchestration.context import ExperimentContext
 from llenergymeasure.orchestration.events import EventReader, progress_of
 from llenergymeasure.orchestration.lifecycle import OomWatch, describe_exit, end_group, spawn
 from llenergymeasure.progress import ProgressObserver
+from llenergymeasure.results.repository import FileSystemRepository
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +32,8 @@ POLL_S = 0.1
 # The child writes an event twice a second from a thread of its own. Silence this long means
 # that the process is stopped or stuck where not even its threads run.
 STALLED_AFTER_S = 600.0
+# Taking an engine apart may hang; once everything is saved, nobody waits for it for longer.
+CLOSING_S = 120.0
 _LAUNCHER = "llenergymeasure.orchestration.launcher"
 
 
@@ -36,7 +42,10 @@ def run_child(
     observer: ProgressObserver,
     on_start: Callable[[int], None],
 ) -> None:
-    """Run the measuring process; returns when it has ended well.
+    """Run the measuring process; returns when it has ended well, or died after its work was done.
+
+    Done is what it said to be saved and what is whole on disk: an engine that crashes while it is
+    taken apart costs nothing. Such an end is logged.
 
     Args:
         context: The saved context.
@@ -55,11 +64,15 @@ def run_child(
     try:
         oom = OomWatch(process.pid)
         on_start(process.pid)
-        failure = _follow(process, EventReader(context.events_path), observer)
+        heard = _follow(process, EventReader(context.events_path), observer)
     finally:
         end_group(process)
-    returncode = process.returncode
+    returncode, failure = process.returncode, heard.failure
     if returncode == EXIT_OK:
+        return
+    if heard.saved and _is_whole(context):
+        why = str(failure["message"]) if failure else describe_exit(returncode, oom.killed())
+        logger.warning("the measuring process ended badly after all results were saved: %s", why)
         return
     logger.error("the measuring process ended with %s", returncode)
     if failure is not None and returncode > 0:
@@ -72,11 +85,29 @@ def run_child(
     )
 
 
+@dataclass
+class _Heard:
+    """What the measuring process has said."""
+
+    saved: bool = False
+    failure: dict[str, Any] | None = None
+
+
+def _is_whole(context: ExperimentContext) -> bool:
+    """Whether every cycle of this attempt is on disk, with markers that fit."""
+    repository = FileSystemRepository(Path(context.results_dir))
+    try:
+        return set(context.cycles) <= repository.completed_cycles(context.experiment_id)
+    except StorageError:
+        return False
+
+
 def _follow(
     process: subprocess.Popen[bytes], events: EventReader, observer: ProgressObserver
-) -> dict[str, Any] | None:
-    failure: dict[str, Any] | None = None
+) -> _Heard:
+    said = _Heard()
     heard = time.monotonic()
+    give_up = math.inf
     while True:
         # Look for the end first, so that what was written before it is still read after it.
         ended = process.poll() is not None
@@ -87,9 +118,12 @@ def _follow(
             elif event["type"] == "notice":
                 observer.notice(str(event["message"]))
             elif event["type"] == "failure":
-                failure = event
-        if ended:
-            return failure
+                said.failure = event
+            elif event["type"] == "saved":
+                said.saved = True
+                give_up = time.monotonic() + CLOSING_S
+        if ended or time.monotonic() > give_up:
+            return said
         if time.monotonic() - heard > STALLED_AFTER_S:
             raise RunError(
                 f"the measuring process gave no sign of life for {STALLED_AFTER_S:.0f} s "

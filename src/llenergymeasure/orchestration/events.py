@@ -69,6 +69,10 @@ class EventWriter:
         """Tell a person something."""
         self._write({"type": "notice", "message": message})
 
+    def saved(self) -> None:
+        """Say that every result is saved: whatever happens from here on costs none."""
+        self._write({"type": "saved"})
+
     def failure(self, *, kind: str, message: str, hint: str | None, exit_code: int) -> None:
         """Say why this process is going to end without a result."""
         self._write(

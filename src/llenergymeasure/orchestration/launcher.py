@@ -69,7 +69,10 @@ def _leave(number: int, _frame: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
-    code = main(sys.argv[1:])
+    try:
+        code = main(sys.argv[1:])
+    except SystemExit as leaving:
+        code = int(leaving.code or 0)
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

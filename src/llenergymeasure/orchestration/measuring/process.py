@@ -80,6 +80,7 @@ def measure(context: ExperimentContext, rank: Rank, events: EventWriter) -> None
         repository = FileSystemRepository(Path(context.results_dir))
         for cycle in context.cycles:
             _measure_cycle(prepared, cycle, backend, energy, requests, repository, events)
+        events.saved()
 
 
 def _measure_cycle(
