@@ -44,7 +44,7 @@ import json, sys, time
 from pathlib import Path
 from llenergymeasure.config.prompt_models import PromptsConfig
 from llenergymeasure.core import hub
-from llenergymeasure.core.prompts import load_prompts, pinned
+from llenergymeasure.core.prompts import load_prompts, pin_source
 from llenergymeasure.exceptions import LLEnergyMeasureError
 section, count, patch = json.loads(sys.argv[1])
 exec(patch)
@@ -52,7 +52,7 @@ start = time.monotonic()
 try:
     config = PromptsConfig(type="huggingface", **section)
     prompts, info = load_prompts(config, count, Path.cwd())
-    again = pinned(config, info).model_dump(exclude_none=True, exclude={"type", "shuffle"})
+    again = pin_source(config, info).model_dump(exclude_none=True, exclude={"type", "shuffle"})
     texts = [p if isinstance(p, str) else [[m.role, m.content] for m in p.messages]
              for p in prompts]
     said = {"prompts": texts, "info": info.model_dump(), "pinned": again}
@@ -212,7 +212,7 @@ class TestOnDisk:
             ('{"text": "x"}', {"sample_size": 2}, "prompts.sample_size is 2, but .* holds 1"),
             ('{"text": "x"}', {"subset": "x"}, "is a file, so there is no subset"),
             ('{"text": "x"}', {"split": "test"}, "has no split 'test'"),
-            ('{"text": ', {}, "cannot be read"),
+            ('{"text": ', {}, "d.jsonl:1: not JSON"),
         ],
     )
     def test_what_is_wrong_is_said(self, tmp_path: Path, content, section, message) -> None:

@@ -17,7 +17,7 @@ from llenergymeasure.constants import EXIT_RUN_FAILED
 
 if TYPE_CHECKING:
     from llenergymeasure.config.loader import LoadedConfig
-    from llenergymeasure.orchestration.planning import RunOptions
+    from llenergymeasure.orchestration.planning import RunOptions, RunPlan
 
 
 @click.command()
@@ -137,6 +137,7 @@ def _run(loaded: LoadedConfig, options: GlobalOptions, *, aggregate: bool, fresh
 
     chosen = _run_options(options, loaded.config.io.results_dir, aggregate=aggregate)
     planned = plan(loaded, chosen)
+    _note_prompts(planned, options)
     # Now that there is something to run.
     from llenergymeasure.cli.display.progress import progress_view
     from llenergymeasure.orchestration.runner import run_planned
@@ -146,6 +147,16 @@ def _run(loaded: LoadedConfig, options: GlobalOptions, *, aggregate: bool, fresh
     from llenergymeasure.cli.display.outcome import show_outcome
 
     show_outcome(outcome, options, chosen.results_dir)
+
+
+def _note_prompts(planned: RunPlan, options: GlobalOptions, name: str = "") -> None:
+    """Say before the run which rows and files are not among its prompts."""
+    from llenergymeasure.cli.display.prompts import dropped_words
+    from llenergymeasure.cli.display.text.notices import tell
+
+    if not options.quiet:
+        for words in dropped_words(planned.prompts):
+            tell("Note:", f"{name}prompts: {words}")
 
 
 def _run_several(
@@ -176,6 +187,9 @@ def _run_several(
     else:
         from llenergymeasure.cli.display.progress import progress_view
 
+        for one in planned:
+            if one.plan is not None:
+                _note_prompts(one.plan, options, f"{one.plan.config.config_name}: ")
         try:
             with progress_view(options) as observer:
                 outcomes = series.run_series(planned, observer, display.announce_end(observer))

@@ -28,6 +28,7 @@ _TYPES_OF: Final[dict[str, tuple[str, ...]]] = {
     "path": ("file",),
     "column": ("file", "huggingface"),
     "dataset": ("huggingface",),
+    "delimiter": ("huggingface",),
     "subset": ("huggingface",),
     "split": ("huggingface",),
     "revision": ("huggingface",),
@@ -114,6 +115,12 @@ class PromptsConfig(BaseModel):
         min_length=1,
         description="huggingface: alias, hub id, or a local folder or file; null is "
         f"{DEFAULT_DATASET}.",
+    )
+    delimiter: str | None = Field(
+        None,
+        min_length=1,
+        max_length=1,
+        description="huggingface: what separates values in CSV; null finds it.",
     )
     subset: str | None = Field(
         None,

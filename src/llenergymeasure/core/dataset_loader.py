@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from llenergymeasure.config.problems.nearest import did_you_mean
 from llenergymeasure.config.prompt_models import PromptsConfig
 from llenergymeasure.core.hub import resolve_hub_dataset
-from llenergymeasure.core.prompt_sources.chat import CHAT_COLUMNS, NotAPromptError, prompt_of
+from llenergymeasure.core.prompt_sources.chat import (
+    CHAT_COLUMNS,
+    NotAPromptError,
+    prompt_of,
+    why_none,
+)
 from llenergymeasure.core.prompt_sources.dataset_files import (
     CARD,
     TABLE_PATTERNS,
+    SplitFiles,
     Splits,
-    read_rows,
+    pick_split,
+    split_files,
     splits_of,
 )
 from llenergymeasure.core.prompt_sources.file import COLUMN_CANDIDATES
 from llenergymeasure.core.prompt_sources.known_datasets import KnownDataset, find_known_dataset
 from llenergymeasure.core.prompt_sources.paths import find_path, looks_like_path
+from llenergymeasure.core.prompt_sources.tables import Rows, read_files, read_saved, rows_of
+from llenergymeasure.domain.experiment import LeftOutFiles
 from llenergymeasure.domain.prompt import Prompt
 from llenergymeasure.exceptions import ConfigurationError, PromptSourceError
 
 HUB_PREFIX: Final = "huggingface:"
-_CHUNK_ROWS = 1000
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,10 @@ class DatasetPrompts:
         subset: The subset, where one was asked for.
         split: The split.
         rows: Rows of the split.
-        skipped: Rows without a prompt that were passed over.
+        dropped: Rows without a prompt that were passed over, by cause.
+        unused: Rows that were not looked at, since there were enough prompts.
+        files_read: Files that the rows come from.
+        files_left_out: Files beside them, by reason.
     """
 
     prompts: list[Prompt]
@@ -51,7 +63,10 @@ class DatasetPrompts:
     subset: str | None
     split: str
     rows: int
-    skipped: int
+    dropped: dict[str, int]
+    unused: int
+    files_read: int
+    files_left_out: tuple[LeftOutFiles, ...]
 
 
 @dataclass(frozen=True)
@@ -81,11 +96,11 @@ def load_dataset_prompts(
     subset = prompts.subset or (known.subset if known else None)
     split = prompts.split or (known.split if known else "train")
     located = _locate(prompts, known, subset, base_dir)
-    rows = read_rows(located.path, located.splits, split, located.source)
+    rows, files = _read(located, split, prompts.delimiter)
     column = _column(rows.column_names, prompts.column or (known.column if known else None), known)
     limit = min((n for n in (prompts.sample_size, num_prompts) if n is not None), default=None)
     order = _order(len(rows), prompts)
-    taken, skipped = _take(rows, column, order, limit, known)
+    taken, dropped = _take(rows, column, order, limit, known)
     _check_enough(len(taken), limit, prompts, located.source)
     return DatasetPrompts(
         prompts=taken,
@@ -95,8 +110,26 @@ def load_dataset_prompts(
         subset=subset,
         split=split,
         rows=len(rows),
-        skipped=skipped,
+        dropped=dropped,
+        unused=len(rows) - len(taken) - sum(dropped.values()),
+        files_read=len(files.files),
+        files_left_out=files.left_out,
     )
+
+
+def _read(located: _Located, split: str, delimiter: str | None) -> tuple[Rows, SplitFiles]:
+    path, where = located.path, located.source
+    if path.is_file():
+        files = SplitFiles(pick_split({"train": (path,)}, split, where), ())
+    elif (path / "state.json").is_file():
+        table = pick_split({"train": read_saved(path, where)}, split, where)
+        return rows_of(table, where), SplitFiles(tuple(path.glob("*.arrow")), ())
+    elif (path / "dataset_dict.json").is_file():
+        table = pick_split(read_saved(path, where), split, where)
+        return rows_of(table, where), SplitFiles(tuple((path / split).glob("*.arrow")), ())
+    else:
+        files = split_files(path, located.splits, split, where)
+    return read_files(files.files, where, delimiter), files
 
 
 def _locate(
@@ -184,33 +217,26 @@ def _order(count: int, prompts: PromptsConfig) -> list[int]:
 
 
 def _take(
-    rows: Any, column: str, order: list[int], limit: int | None, known: KnownDataset | None
-) -> tuple[list[Prompt], int]:
-    """The prompts in that order up to the limit, and how many rows had none."""
+    rows: Rows, column: str, order: list[int], limit: int | None, known: KnownDataset | None
+) -> tuple[list[Prompt], dict[str, int]]:
+    """The prompts in that order up to the limit, and how many rows had none, by cause."""
     taken: list[Prompt] = []
-    skipped = 0
-    for index, value in _values(rows, column, order):
+    dropped: Counter[str] = Counter()
+    for index, value in rows.values(column, order):
         if limit is not None and len(taken) == limit:
             break
         try:
             prompt = prompt_of(value, first_turn=known is not None and known.first_turn)
         except NotAPromptError as error:
             raise PromptSourceError(
-                f"row {index}: column {column!r} holds {error}",
-                hint="set prompts.column to the one that holds the prompts",
+                f"{rows.where(index)}: column {column!r} holds {error}",
+                hint="set prompts.column to the one that holds the prompts, or mend that row",
             ) from error
         if prompt is None:
-            skipped += 1
+            dropped[why_none(value)] += 1
         else:
             taken.append(prompt)
-    return taken, skipped
-
-
-def _values(rows: Any, column: str, order: list[int]) -> Iterator[tuple[int, Any]]:
-    narrow = rows.select_columns([column])
-    for start in range(0, len(order), _CHUNK_ROWS):
-        chunk = order[start : start + _CHUNK_ROWS]
-        yield from zip(chunk, narrow[chunk][column], strict=True)
+    return taken, dict(dropped)
 
 
 def _check_enough(count: int, limit: int | None, prompts: PromptsConfig, source: str) -> None:

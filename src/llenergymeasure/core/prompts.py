@@ -71,6 +71,9 @@ def _from_file(prompts: PromptsConfig, num_prompts: int | None, base_dir: Path |
         used_sha256=_digest(used),
         available=len(parsed.texts),
         column=None if prompts.path is None else parsed.column,
+        dropped={"blank": parsed.blank} if parsed.blank else {},
+        unused=len(parsed.texts) - len(used),
+        files_read=None if prompts.path is None else 1,
     )
     return used, info
 
@@ -91,7 +94,11 @@ def _from_dataset(
         revision=found.revision,
         subset=found.subset,
         split=found.split,
-        skipped=found.skipped,
+        skipped=sum(found.dropped.values()),
+        dropped=found.dropped,
+        unused=found.unused,
+        files_read=found.files_read,
+        files_left_out=found.files_left_out,
     )
     return found.prompts, info
 

@@ -45,6 +45,20 @@ class BackendInfo(Record):
     version: str | None = None
 
 
+class LeftOutFiles(Record):
+    """Files in a dataset's folder whose rows are not among the prompts, for one reason.
+
+    Attributes:
+        reason: ``no table``, ``hidden``, ``empty``, ``of the split test``, ``of no split``, ...
+        count: How many.
+        files: The first five, relative to the folder.
+    """
+
+    reason: str
+    count: Count
+    files: tuple[str, ...] = ()
+
+
 class PromptsInfo(Record):
     """Which prompts were measured.
 
@@ -62,6 +76,11 @@ class PromptsInfo(Record):
         subset: Subset of a dataset, where one was asked for.
         split: Split of a dataset.
         skipped: Rows that were passed over since they hold no prompt.
+        dropped: The same by cause: ``null``, ``blank``, ``chat without a question``; lines of a
+            text file that are ``blank`` are counted here too.
+        unused: Rows that were not looked at, since num_prompts or sample_size had been reached.
+        files_read: Files that the rows come from; None where they come from no file.
+        files_left_out: Files beside them in a dataset's folder, by reason.
     """
 
     source: str
@@ -74,6 +93,10 @@ class PromptsInfo(Record):
     subset: str | None = None
     split: str | None = None
     skipped: Count = 0
+    dropped: dict[str, Count] = Field(default_factory=dict)
+    unused: Count = 0
+    files_read: Count | None = None
+    files_left_out: tuple[LeftOutFiles, ...] = ()
 
 
 class WarmupMode(StrEnum):

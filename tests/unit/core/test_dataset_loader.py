@@ -82,7 +82,11 @@ def test_of_sharegpt_the_first_human_turns_are_taken(hub: FakeHub) -> None:
         {"id": "3", "conversations": turns("", "other")},
     )
     found = load("sharegpt")
-    assert (found.prompts, found.skipped, found.rows) == (["first", "other"], 1, 3)
+    assert (found.prompts, found.dropped, found.rows) == (
+        ["first", "other"],
+        {"chat without a question": 1},
+        3,
+    )
     assert hub.asked == [("anon8231489123/ShareGPT_Vicuna_unfiltered", None, (name,))]
     with pytest.raises(PromptSourceError, match="has no subsets"):
         load("sharegpt", subset="x")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from llenergymeasure.cli.arguments.options import GlobalOptions
+from llenergymeasure.cli.display.prompts import dropped_words, prompts_words
 from llenergymeasure.cli.display.text.json_output import write_json
 from llenergymeasure.cli.display.text.notices import say
 from llenergymeasure.cli.display.text.numbers import count
@@ -59,8 +60,7 @@ def show_plan(plan: RunPlan, options: GlobalOptions) -> None:
     rows = {
         "model": f"{config.model_name}, dtype {config.dtype}, device {config.device}",
         "backend": config.backend,
-        "prompts": f"{count(plan.prompts.count)} of {count(plan.prompts.available)} "
-        f"from {plan.prompts.source}",
+        "prompts": "; ".join([prompts_words(plan.prompts), *dropped_words(plan.prompts)]),
         "work": f"{count(plan.requests_per_cycle)} requests a cycle, cycles: {plan.cycles}, "
         f"up to {count(config.max_output_tokens)} output tokens each",
         "energy": plan.energy_backend,

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from llenergymeasure.cli.display.before import warmup_words
 from llenergymeasure.cli.display.energy import energy_rows, origin
+from llenergymeasure.cli.display.prompts import dropped_words, prompts_words
 from llenergymeasure.cli.display.text.console import prose_width
 from llenergymeasure.cli.display.text.lines import Row, wrap_line
 from llenergymeasure.cli.display.text.numbers import (
@@ -80,7 +81,8 @@ def _setup_rows(result: AggregatedResult) -> Iterator[Row]:
     where = ", ".join(text for text in (model.dtype, model.device) if text)
     yield "Model", f"{model.name}{parameters}" + (f", {where}" if where else "")
     yield "Backend", f"{backend.name} {_engine(result) or backend.version or ''}".rstrip()
-    yield "Prompts", f"{count(prompts.count)} from {prompts.source}"
+    yield "Prompts", prompts_words(prompts)
+    yield from (("", words) for words in dropped_words(prompts))
     yield "Warm-up", warmup_words(result.warmup)
 
 

@@ -40,6 +40,13 @@ def prompt_of(value: Any, *, first_turn: bool = False) -> str | Chat | None:
     return Chat(tuple(messages)) if any(m.content.strip() for m in messages) else None
 
 
+def why_none(value: Any) -> str:
+    """In words, why ``prompt_of`` found no prompt in a value."""
+    if value is None:
+        return "null"
+    return "blank" if isinstance(value, str) else "chat without a question"
+
+
 def kind_of(value: object) -> str:
     """What a JSON value is, in words."""
     if value is None:

@@ -1,34 +1,27 @@
-"""Which files make up a subset of a dataset, and reading them with the ``datasets`` library.
+"""Which files make up a split of a dataset, and which of its folder do not, each with its reason.
 
 Only files of tables are read. A dataset's own code is never downloaded, and never run.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from llenergymeasure.config.problems.nearest import did_you_mean
-from llenergymeasure.exceptions import PromptSourceError, StorageError
+from llenergymeasure.core.prompt_sources.tables import KINDS
+from llenergymeasure.core.prompt_sources.text import compressed_names, kind_suffix
+from llenergymeasure.domain.experiment import LeftOutFiles
+from llenergymeasure.exceptions import PromptSourceError
 
 CARD: Final = "README.md"
 
-_BUILDERS: Final = {
-    ".parquet": "parquet",
-    ".json": "json",
-    ".jsonl": "json",
-    ".ndjson": "json",
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".txt": "text",
-    ".arrow": "arrow",
-}
-_COMPRESSED: Final = ("", ".gz", ".bz2", ".xz", ".zst")
-TABLE_PATTERNS: Final = tuple(f"*{end}{z}" for end in _BUILDERS for z in _COMPRESSED)
 # They describe a dataset, in tables' clothing.
 _NOT_DATA: Final = frozenset({"dataset_infos.json", "dataset_info.json", "state.json"})
+TABLE_PATTERNS: Final = tuple(z for end in KINDS for z in compressed_names(f"*{end}"))
 
 Splits = dict[str, list[str]]
 
@@ -117,76 +110,50 @@ def _splits(config: dict[str, Any]) -> Splits:
     return splits
 
 
-def read_rows(path: Path, splits: Splits | None, split: str, where: str) -> Any:
-    """The rows of one split, as a ``datasets.Dataset``.
+@dataclass(frozen=True)
+class SplitFiles:
+    """The files of one split, in the order in which they are read, and those left out."""
+
+    files: tuple[Path, ...]
+    left_out: tuple[LeftOutFiles, ...]
+
+
+def split_files(folder: Path, splits: Splits | None, split: str, where: str) -> SplitFiles:
+    """The files of one split in a folder.
 
     Args:
-        path: A file of a table, a folder of such files, or one that ``save_to_disk`` wrote.
+        folder: The folder.
         splits: Patterns of the splits' files; None finds them by their names.
         split: The split.
         where: The dataset in words, for messages.
 
     Raises:
-        PromptSourceError: There is no such split, or nothing that can be read.
-        StorageError: The library's cache cannot be written.
+        PromptSourceError: There is no such split, or no table in it, or a folder cannot be listed.
     """
-    _quieten()
-    try:
-        return _rows(path, splits, split, where)
-    except (PromptSourceError, StorageError):
-        raise
-    except Exception as error:
-        raise _read_error(error, where) from error
+    reasons = _list_folder(folder)
+    _leave_out_notes(reasons)
+    tables = [path for path, reason in reasons.items() if reason is None]
+    if not tables:
+        raise _no_table(where, reasons)
+    patterns = splits if splits is not None else _splits_by_name(folder)
+    found = {name: _matching(folder, globs, tables) for name, globs in patterns.items()}
+    chosen = pick_split(found, split, where)
+    if not chosen:
+        raise _no_table(where, reasons)
+    others = {path: name for name, paths in found.items() if name != split for path in paths}
+    for path in tables:
+        if path not in chosen:
+            name = others.get(path)
+            reasons[path] = f"of the split {name}" if name else "of no split"
+    return SplitFiles(tuple(sorted(chosen)), _by_reason(folder, reasons))
 
 
-def _rows(path: Path, splits: Splits | None, split: str, where: str) -> Any:
-    import datasets
+def pick_split(splits: Any, split: str, where: str) -> Any:
+    """One of several splits.
 
-    if path.is_file():
-        return _pick_split(_load({"train": [path]}, where), split, where)
-    if (path / "state.json").is_file():
-        return _pick_split({"train": datasets.load_from_disk(str(path))}, split, where)
-    if (path / "dataset_dict.json").is_file():
-        return _pick_split(datasets.load_from_disk(str(path)), split, where)
-    if splits is not None:
-        found = {name: _matching(path, patterns) for name, patterns in splits.items()}
-        wanted = _pick_split(found, split, where)
-        if not wanted:
-            raise _no_table(where)
-        return _load({split: wanted}, where)[split]
-    if not _matching(path, [f"**/{pattern}" for pattern in TABLE_PATTERNS]):
-        raise _no_table(where)
-    return _pick_split(datasets.load_dataset(str(path)), split, where)
-
-
-def _load(files: dict[str, list[Path]], where: str) -> Any:
-    import datasets
-
-    (suffixes,) = [{_suffix(path) for path in paths} for paths in files.values()]
-    if len(suffixes) != 1 or not suffixes <= _BUILDERS.keys():
-        raise PromptSourceError(
-            f"{where}: {', '.join(sorted(suffixes))} is not one kind of table",
-            hint=f"known kinds: {', '.join(_BUILDERS)}",
-        )
-    (suffix,) = suffixes
-    options = {"sep": "\t"} if suffix == ".tsv" else {}
-    data_files = {split: [str(path) for path in paths] for split, paths in files.items()}
-    return datasets.load_dataset(_BUILDERS[suffix], data_files=data_files, **options)
-
-
-def _suffix(path: Path) -> str:
-    name = path.with_suffix("") if path.suffix in _COMPRESSED else path
-    return name.suffix.lower()
-
-
-def _matching(folder: Path, patterns: Sequence[str]) -> list[Path]:
-    found = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
-    hidden = {p for p in found if any(part.startswith(".") for part in p.relative_to(folder).parts)}
-    tables = {p for p in found - hidden if _suffix(p) in _BUILDERS and p.name not in _NOT_DATA}
-    return sorted(tables)
-
-
-def _pick_split(splits: Any, split: str, where: str) -> Any:
+    Raises:
+        PromptSourceError: There is no such split.
+    """
     if split not in splits:
         raise PromptSourceError(
             f"{where} has no split {split!r}{did_you_mean(split, splits)}",
@@ -195,33 +162,89 @@ def _pick_split(splits: Any, split: str, where: str) -> Any:
     return splits[split]
 
 
-def _no_table(where: str) -> PromptSourceError:
+def _splits_by_name(folder: Path) -> Splits:
+    """As the ``datasets`` library names them: train, test, ... in names; else all is train."""
+    from datasets.data_files import EmptyDatasetError, get_data_patterns
+
+    try:
+        found = get_data_patterns(str(folder))
+    except EmptyDatasetError:
+        return {"train": ["**"]}
+    return {str(name): [str(pattern) for pattern in patterns] for name, patterns in found.items()}
+
+
+def _list_folder(folder: Path) -> dict[Path, str | None]:
+    """Every file at and below a folder, with why it cannot be read as a table; None if it can."""
+    found: dict[Path, str | None] = {}
+    for path in _walk(folder):
+        if path.name.startswith("."):
+            # Of what is hidden only tables are somebody's data.
+            if kind_suffix(path) in KINDS:
+                found[path] = "hidden"
+        elif path.name == CARD or path.name in _NOT_DATA:
+            found[path] = "describes the dataset"
+        elif not path.exists():
+            found[path] = "a link that leads nowhere"
+        elif path.is_dir():
+            found[path] = "a link to a folder, which is not followed"
+        elif not path.is_file():
+            found[path] = "no regular file"
+        elif kind_suffix(path) not in KINDS:
+            found[path] = "no table"
+        else:
+            found[path] = None if path.stat().st_size else "empty"
+    return found
+
+
+def _leave_out_notes(reasons: dict[Path, str | None]) -> None:
+    """Beside tables, plain text is a licence or notes: its lines are no prompts."""
+    tables = [path for path, reason in reasons.items() if reason is None]
+    notes = [path for path in tables if KINDS[kind_suffix(path)] == "text"]
+    if len(notes) < len(tables):
+        reasons |= dict.fromkeys(notes, "plain text beside tables")
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        if isinstance(error, FileNotFoundError):  # of the hub nothing was downloaded
+            return
+        raise PromptSourceError(
+            f"the folder {error.filename} cannot be listed: {error.strerror}",
+            hint="give yourself the right to read it, or name another folder",
+        )
+
+    for parent, folders, files in os.walk(folder, onerror=refuse):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        links = [name for name in folders if Path(parent, name).is_symlink()]
+        for name in sorted([*files, *links]):
+            yield Path(parent, name)
+
+
+def _matching(folder: Path, patterns: Sequence[str], tables: Sequence[Path]) -> list[Path]:
+    # Of a pattern that ends so, pathlib gives folders only.
+    ends = [f"{p}/*" if p == "**" or p.endswith("/**") else p for p in patterns]
+    found = {path for pattern in ends for path in folder.glob(pattern)}
+    return [path for path in tables if path in found]
+
+
+_MOST_NAMES = 5
+
+
+def _by_reason(folder: Path, reasons: dict[Path, str | None]) -> tuple[LeftOutFiles, ...]:
+    groups: dict[str, list[str]] = {}
+    for path, reason in reasons.items():
+        if reason is not None:
+            groups.setdefault(reason, []).append(str(path.relative_to(folder)))
+    return tuple(
+        LeftOutFiles(reason=reason, count=len(names), files=tuple(names[:_MOST_NAMES]))
+        for reason, names in groups.items()
+    )
+
+
+def _no_table(where: str, reasons: dict[Path, str | None]) -> PromptSourceError:
+    seen = [f"{path.name} ({reason})" for path, reason in reasons.items() if reason]
+    shown = f"; it holds {', '.join(seen[:_MOST_NAMES])}" if seen else ""
     return PromptSourceError(
-        f"{where} holds no table that can be read ({', '.join(_BUILDERS)})",
+        f"{where} holds no table that can be read ({', '.join(KINDS)}){shown}",
         hint="datasets that need code of their own are not run; choose another one",
     )
-
-
-def _read_error(error: Exception, where: str) -> Exception:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.errno is not None and cause.filename is not None:
-            return StorageError(
-                f"reading {where}: {cause.filename}: {cause.strerror}",
-                hint="make room or rights there, or point HF_HOME to another folder",
-            )
-        error = cause if isinstance(cause, Exception) else error
-        cause = cause.__cause__
-    lines = str(error).strip().splitlines()
-    words = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-    return PromptSourceError(
-        f"{where} cannot be read: {words}", hint="is it complete, and what its name says?"
-    )
-
-
-def _quieten() -> None:
-    import datasets
-
-    datasets.logging.set_verbosity_error()
-    if not sys.stderr.isatty():
-        datasets.disable_progress_bars()

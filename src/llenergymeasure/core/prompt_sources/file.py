@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from llenergymeasure.core.prompt_sources.chat import (
     kind_of,
     prompt_of,
 )
+from llenergymeasure.core.prompt_sources.text import decode_text, text_lines
 from llenergymeasure.domain.prompt import Chat, Prompt
 from llenergymeasure.exceptions import PromptSourceError
 
@@ -22,15 +23,21 @@ COLUMN_CANDIDATES = ("text", "prompt", "question", "instruction", "input", "cont
 
 _JSONL_SUFFIXES = frozenset({".jsonl", ".ndjson"})
 _FOREIGN_SUFFIXES = frozenset({".json", ".csv", ".tsv", ".parquet", ".arrow", ".gz", ".zip"})
-_UTF8_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
 class ParsedPrompts:
-    """All prompts of a source, and the JSONL column that they stood in (None for text)."""
+    """All prompts of a source.
+
+    Attributes:
+        texts: The prompts, in the order of the file.
+        column: The JSONL column that they stood in; None for text.
+        blank: Lines that are blank, which were passed over.
+    """
 
     texts: tuple[Prompt, ...]
     column: str | None
+    blank: int = 0
 
 
 def parse_prompts(data: bytes, path: Path, column: str | None) -> ParsedPrompts:
@@ -54,46 +61,36 @@ def parse_prompts(data: bytes, path: Path, column: str | None) -> ParsedPrompts:
             f"prompts.path: {path} is a {suffix} file",
             hint="convert it to text with a prompt a line, or to JSON Lines (.jsonl)",
         )
-    lines = _lines(data, path)
+    numbered = list(enumerate(text_lines(decode_text(data, path)), start=1))
+    lines = [(number, line) for number, line in numbered if line.strip()]
+    blank = len(numbered) - len(lines)
     if column is not None or suffix in _JSONL_SUFFIXES:
-        parsed = _parse_jsonl(lines, path, column)
+        parsed = _parse_jsonl(lines, path, column, blank)
     else:
-        parsed = ParsedPrompts(tuple(text for _, text in lines), column=None)
+        parsed = ParsedPrompts(tuple(text for _, text in lines), column=None, blank=blank)
     if not parsed.texts:
         raise PromptSourceError(f"{path} holds no prompt", hint="write one a line")
     return parsed
 
 
-def _lines(data: bytes, path: Path) -> Iterator[tuple[int, str]]:
-    """Number and content of each line that is not blank."""
-    start = len(_UTF8_BOM) if data.startswith(_UTF8_BOM) else 0
-    try:
-        text = data[start:].decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise PromptSourceError(
-            f"{path} is not UTF-8 text: byte {start + error.start} is "
-            f"0x{data[start + error.start]:02x}",
-            hint="save it as UTF-8, or name another file",
-        ) from error
-    # Not splitlines(): JSON strings and prompts may hold U+2028 and its like.
-    return (
-        (number, line.rstrip("\r"))
-        for number, line in enumerate(text.split("\n"), start=1)
-        if line.strip()
-    )
-
-
-def _parse_jsonl(lines: Iterator[tuple[int, str]], path: Path, column: str | None) -> ParsedPrompts:
+def _parse_jsonl(
+    lines: Sequence[tuple[int, str]], path: Path, column: str | None, blank: int
+) -> ParsedPrompts:
     texts: list[Prompt] = []
     for number, line in lines:
         where = f"{path}:{number}"
-        record = _record(line, where)
+        record = parse_json_line(line, where)
         column = column or _detect(record, where)
         texts.append(_prompt(record, column, where))
-    return ParsedPrompts(tuple(texts), column)
+    return ParsedPrompts(tuple(texts), column, blank)
 
 
-def _record(line: str, where: str) -> dict[str, Any]:
+def parse_json_line(line: str, where: str) -> dict[str, Any]:
+    """The object in one line of a JSON Lines file.
+
+    Raises:
+        PromptSourceError: It is none; the message begins with ``where``.
+    """
     try:
         record = json.loads(line)
     except json.JSONDecodeError as error:
