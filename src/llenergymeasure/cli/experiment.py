@@ -18,6 +18,7 @@ from llenergymeasure.constants import EXIT_RUN_FAILED
 if TYPE_CHECKING:
     from llenergymeasure.config.loader import LoadedConfig
     from llenergymeasure.orchestration.planning import RunOptions, RunPlan
+    from llenergymeasure.orchestration.runner import RunOutcome
 
 
 @click.command()
@@ -147,6 +148,7 @@ def _run(loaded: LoadedConfig, options: GlobalOptions, *, aggregate: bool, fresh
     from llenergymeasure.cli.display.outcome import show_outcome
 
     show_outcome(outcome, options, chosen.results_dir)
+    _exit_if_empty(outcome)
 
 
 def _note_prompts(planned: RunPlan, options: GlobalOptions, name: str = "") -> None:
@@ -216,3 +218,14 @@ def _resume(resume_id: str, options: GlobalOptions, *, aggregate: bool) -> None:
     # The results lie where the first attempt put them.
     places = Places(chosen.results_dir, chosen.state_dir)
     show_outcome(outcome, options, find_experiment(outcome.experiment_id, places).results_dir)
+    _exit_if_empty(outcome)
+
+
+def _exit_if_empty(outcome: RunOutcome) -> None:
+    """A run without an answer is saved and shown, and is no success."""
+    if outcome.failure is None:
+        return
+    from llenergymeasure.security import printable
+
+    click.echo(printable(f"error: {outcome.failure.message}"), err=True)
+    click.get_current_context().exit(EXIT_RUN_FAILED)

@@ -14,6 +14,7 @@ over processes. Failed requests are left out of latency; their energy is charged
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Literal, Self
@@ -26,11 +27,27 @@ from llenergymeasure.domain.conditions import DeviceConditions
 from llenergymeasure.domain.energy import DomainReading
 from llenergymeasure.domain.trace import RequestTrace
 
+_NUMBERS = re.compile(r"[0-9]+(\.[0-9]+)?")
+
 LatencyMode = Literal["batch_return", "streaming"]
+
+
+class RequestErrors(Record):
+    """Requests that failed alike.
+
+    Attributes:
+        text: What the engine said of the first of them; others may differ in their numbers.
+        count: How many.
+    """
+
+    text: str
+    count: Ordinal
 
 
 class InferenceMetrics(Record):
     """Counts and rates. Rates are ratios of sums, None when the duration is not positive.
+
+    ``errors`` says why requests failed, the most frequent first.
 
     ``tokenization_s`` is what of the window went into turning prompts into tokens, summed over
     processes; None where an engine does not tell it of each answered request.
@@ -48,6 +65,7 @@ class InferenceMetrics(Record):
     truncated_requests: Count = 0
     truncated_prompt_tokens: Count = 0
     tokenization_s: NonNegative | None = None
+    errors: tuple[RequestErrors, ...] = ()
 
     @model_validator(mode="after")
     def _check_counts(self) -> Self:
@@ -158,7 +176,23 @@ def inference_metrics(traces: Iterable[RequestTrace], duration_s: float) -> Infe
         truncated_requests=sum(t.truncated_prompt_tokens > 0 for t in traces),
         truncated_prompt_tokens=sum(t.truncated_prompt_tokens for t in traces),
         tokenization_s=_tokenization_s(traces),
+        errors=count_errors((t.error, 1) for t in traces if t.error is not None),
     )
+
+
+def count_errors(errors: Iterable[tuple[str, int]]) -> tuple[RequestErrors, ...]:
+    """Join errors that are alike but for their numbers, the most frequent first.
+
+    Args:
+        errors: Each with the number of requests that it stands for.
+    """
+    found: dict[str, tuple[str, int]] = {}
+    for text, count in errors:
+        alike = _NUMBERS.sub("#", text)
+        first, before = found.get(alike, (text, 0))
+        found[alike] = (first, before + count)
+    most = sorted(found.values(), key=lambda error: -error[1])
+    return tuple(RequestErrors(text=text, count=count) for text, count in most)
 
 
 def _tokenization_s(traces: Sequence[RequestTrace]) -> float | None:
@@ -171,14 +205,15 @@ def _tokenization_s(traces: Sequence[RequestTrace]) -> float | None:
 
 def inference_from_counts(
     *,
-    requests: Count,
-    failed_requests: Count,
-    input_tokens: Count,
-    output_tokens: Count,
-    duration_s: NonNegative,
-    truncated_requests: Count = 0,
-    truncated_prompt_tokens: Count = 0,
-    tokenization_s: NonNegative | None = None,
+    requests: int,
+    failed_requests: int,
+    input_tokens: int,
+    output_tokens: int,
+    duration_s: float,
+    truncated_requests: int = 0,
+    truncated_prompt_tokens: int = 0,
+    tokenization_s: float | None = None,
+    errors: tuple[RequestErrors, ...] = (),
 ) -> InferenceMetrics:
     """Derive the rates from summed counts, so that a ratio is always a ratio of sums."""
     total_tokens = input_tokens + output_tokens
@@ -195,6 +230,7 @@ def inference_from_counts(
         truncated_requests=truncated_requests,
         truncated_prompt_tokens=truncated_prompt_tokens,
         tokenization_s=tokenization_s,
+        errors=errors,
     )
 
 

@@ -14,10 +14,12 @@ from pathlib import Path
 
 from llenergymeasure.config.loader import LoadedConfig
 from llenergymeasure.domain.experiment import AggregatedResult, ExperimentStatus
+from llenergymeasure.domain.metrics import InferenceMetrics, count_errors
 from llenergymeasure.exceptions import (
     ConfigurationError,
     ExperimentInterruptedError,
     LLEnergyMeasureError,
+    RunError,
 )
 from llenergymeasure.logging import experiment_log
 from llenergymeasure.orchestration.aggregate import aggregate_experiment
@@ -31,6 +33,7 @@ from llenergymeasure.orchestration.lifecycle import termination_as_interrupt
 from llenergymeasure.orchestration.planning import RunOptions, RunPlan, plan
 from llenergymeasure.progress import Progress, ProgressObserver
 from llenergymeasure.results.repository import FileSystemRepository
+from llenergymeasure.results.sums.wording import describe_errors
 from llenergymeasure.security import redact
 from llenergymeasure.state.experiment_state import ExperimentState
 from llenergymeasure.state.manager import StateManager
@@ -41,11 +44,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """How an experiment ended; ``result`` is None if it was not to be aggregated."""
+    """How an experiment ended.
+
+    Attributes:
+        result: None if it was not to be aggregated.
+        failure: Why what is saved is no success, although all went its way: nothing was answered.
+    """
 
     experiment_id: str
     status: ExperimentStatus
     result: AggregatedResult | None
+    failure: RunError | None = None
 
 
 def run(loaded: LoadedConfig, options: RunOptions, observer: ProgressObserver) -> RunOutcome:
@@ -221,10 +230,24 @@ def _finish(
     experiment_id: str, states: StateManager, options: RunOptions, observer: ProgressObserver
 ) -> RunOutcome:
     if not options.aggregate:
-        return RunOutcome(experiment_id, ExperimentStatus.COMPLETED, None)
+        raws = FileSystemRepository(options.results_dir).load_raw(experiment_id)
+        failure = _why_empty(experiment_id, [raw.inference for raw in raws])
+        return RunOutcome(experiment_id, ExperimentStatus.COMPLETED, None, failure)
     observer.progress(Progress(phase="aggregating"))
     result = _aggregate(experiment_id, states, options.results_dir)
-    return RunOutcome(experiment_id, ExperimentStatus.AGGREGATED, result)
+    failure = _why_empty(experiment_id, [result.metrics.inference])
+    return RunOutcome(experiment_id, ExperimentStatus.AGGREGATED, result, failure)
+
+
+def _why_empty(experiment_id: str, parts: Sequence[InferenceMetrics]) -> RunError | None:
+    """Why a run is no success: none of its requests was answered."""
+    requests = sum(part.requests for part in parts)
+    if sum(part.failed_requests for part in parts) < requests:
+        return None
+    errors = count_errors((error.text, error.count) for part in parts for error in part.errors)
+    words = "; ".join([f"none of {requests} requests was answered", *describe_errors(errors)])
+    logger.error("%s", words)
+    return RunError(words, hint=f"what is saved: lem results show {experiment_id}")
 
 
 def _aggregate(experiment_id: str, states: StateManager, results_dir: Path) -> AggregatedResult:

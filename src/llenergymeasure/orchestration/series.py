@@ -200,7 +200,8 @@ def _run_member(planned: PlannedMember, observer: ProgressObserver) -> MemberOut
         logger.exception("%s failed unexpectedly", planned.member.source)
         wrapped = LLEnergyMeasureError(f"{type(error).__name__}: {error}")
         return _describe(planned, MemberStatus.FAILED, watched.experiment_id, error=wrapped)
-    return _describe(planned, MemberStatus.MEASURED, ended.experiment_id, result=ended.result)
+    status = MemberStatus.MEASURED if ended.failure is None else MemberStatus.FAILED
+    return _describe(planned, status, ended.experiment_id, result=ended.result, error=ended.failure)
 
 
 def _describe(

@@ -27,6 +27,7 @@ from llenergymeasure.domain.metrics import (
     ComputeMetrics,
     EnergyMetrics,
     InferenceMetrics,
+    count_errors,
     inference_from_counts,
     latency_metrics,
     ratio,
@@ -194,6 +195,7 @@ def _sum_inference(
         truncated_requests=sum(part.truncated_requests for part in parts),
         truncated_prompt_tokens=sum(part.truncated_prompt_tokens for part in parts),
         tokenization_s=sum_if_all(part.tokenization_s for part in parts),
+        errors=count_errors((error.text, error.count) for part in parts for error in part.errors),
     )
 
 

@@ -262,7 +262,12 @@ def flatten_record(data: Mapping[str, Any], prefix: str = "") -> Row:
 
 
 def _inference(inference: InferenceMetrics) -> Row:
-    return inference.model_dump()
+    most = inference.errors[0] if inference.errors else None
+    return {
+        **inference.model_dump(exclude={"errors"}),
+        "most_frequent_error": most.text if most else None,
+        "most_frequent_error_requests": most.count if most else 0,
+    }
 
 
 def _latency(latency: LatencyMetrics) -> Row:

@@ -332,9 +332,11 @@ def test_a_replay_is_told_once() -> None:
 def test_failed_requests_are_counted_over_all() -> None:
     good, bad = TRACES, (trace(0, failed=True), trace(1, failed=True))
     result = aggregated(raw(1, traces=good), raw(2, traces=bad), traces={(2, 0): list(bad)})
-    assert details(result) == {ReasonCode.FAILED_REQUESTS: "2 of 4 requests have no answer"}
+    assert details(result) == {
+        ReasonCode.FAILED_REQUESTS: "2 of 4 requests have no answer; 2 failed with: it broke"
+    }
     assert details(result.cycles.values[1]) == {
-        ReasonCode.ALL_REQUESTS_FAILED: "2 of 2 requests have no answer"
+        ReasonCode.ALL_REQUESTS_FAILED: "2 of 2 requests have no answer; 2 failed with: it broke"
     }
     assert result.metrics.latency.e2e_ms is not None
     assert result.metrics.latency.e2e_ms.n == 2
@@ -344,6 +346,21 @@ def test_failed_requests_are_counted_over_all() -> None:
     assert result.metrics.latency.e2e_ms is None
     assert result.metrics.energy.total_j == 10.0
     assert result.metrics.energy.j_per_request is None
+
+
+def test_errors_that_differ_in_numbers_only_are_one_and_the_most_frequent_leads() -> None:
+    def broken(number: int, error: str) -> RequestTrace:
+        return trace(number, failed=True, error=error)
+
+    first = (broken(0, "no memory"), broken(1, "12 tokens above 8"), trace(2))
+    second = (broken(0, "14 tokens above 8"), broken(1, "15 tokens above 8"))
+    result = aggregated(raw(1, traces=first), raw(2, traces=second))
+    told = [(error.text, error.count) for error in result.metrics.inference.errors]
+    assert told == [("12 tokens above 8", 3), ("no memory", 1)]
+    assert details(result)[ReasonCode.FAILED_REQUESTS] == (
+        "4 of 5 requests have no answer; 3 failed with: 12 tokens above 8; "
+        "1 failed with another error"
+    )
 
 
 def test_missing_cycles_are_named() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from textwrap import shorten
 
 from rich import box
 from rich.cells import cell_len
@@ -35,6 +36,8 @@ from llenergymeasure.security import printable
 _LABEL_WIDTH = 20
 _ENGINES = {"pytorch": ("transformers", "torch")}
 _FRAME_WIDTH = 4
+_MAX_ERRORS = 3
+_MAX_ERROR_TEXT = 300
 
 VERDICTS = {
     ValidityStatus.VALID: ("valid", "green"),
@@ -96,10 +99,24 @@ def _engine(result: AggregatedResult) -> str:
 def _work_rows(result: AggregatedResult) -> Iterator[Row]:
     done = result.metrics.inference
     cycles = f" over {result.cycles.n} cycles" if result.cycles.n > 1 else ""
-    failed = f", {count(done.failed_requests)} of them failed" if done.failed_requests else ""
+    failed = ""
+    if done.failed_requests:
+        none = done.failed_requests == done.requests
+        failed = ", none answered" if none else f", {count(done.failed_requests)} of them failed"
     yield "Requests", f"{count(done.requests)}{cycles}{failed}"
+    for error in done.errors[:_MAX_ERRORS]:
+        text = shorten(error.text, _MAX_ERROR_TEXT, placeholder=" ...")
+        yield "", f"{count(error.count)} failed with: {text}"
+    more = done.errors[_MAX_ERRORS:]
+    if more:
+        yield (
+            "",
+            f"{count(sum(error.count for error in more))} failed with {len(more)} other errors",
+        )
     yield "Tokens", f"{count(done.input_tokens)} in, {count(done.output_tokens)} out"
-    yield "Time", f"{seconds(done.duration_s)} measured"
+    tokenising = done.tokenization_s
+    of_it = "" if tokenising is None else f", {seconds(tokenising)} of it tokenising prompts"
+    yield "Time", f"{seconds(done.duration_s)} measured{of_it}"
     rate, total = significant(done.output_tokens_per_s), significant(done.total_tokens_per_s)
     yield "Throughput", f"{rate} output tokens/s, {total} tokens/s in all"
 

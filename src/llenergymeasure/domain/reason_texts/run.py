@@ -50,7 +50,10 @@ RUN = {
         title="no request was answered",
         meaning="The engine failed on every request.",
         harm="There is nothing to divide the joules by.",
-        remedy=("Read the run's log, in `logs/` beside the raw result.",),
+        remedy=(
+            "The reason names the most frequent error; `metrics.inference.errors` has them all.",
+            "Read the run's log, in `logs/` beside the raw result.",
+        ),
         raised_by=(TOTAL,),
         frequency=Frequency.RARE,
         where="models or options that the engine cannot serve",

@@ -12,7 +12,7 @@ from llenergymeasure.results.sums.differences import find_differences
 from llenergymeasure.results.sums.energy import energy_off
 from llenergymeasure.results.sums.marginal import is_below_idle
 from llenergymeasure.results.sums.uncovered import find_absent, find_uncovered
-from llenergymeasure.results.sums.wording import join_by_cycle
+from llenergymeasure.results.sums.wording import describe_errors, join_by_cycle
 
 # These are about sums; what a part said of itself under one of them is not repeated.
 _OF_SUMS = frozenset(
@@ -109,7 +109,8 @@ def _report_unanswered(inference: InferenceMetrics) -> Reason | None:
     if not failed:
         return None
     code = ReasonCode.ALL_REQUESTS_FAILED if failed == requests else ReasonCode.FAILED_REQUESTS
-    return Reason(code=code, detail=f"{failed} of {requests} requests have no answer")
+    detail = f"{failed} of {requests} requests have no answer"
+    return Reason(code=code, detail="; ".join([detail, *describe_errors(inference.errors)]))
 
 
 def process_validity(raw: RawProcessResult, energy: EnergyMetrics) -> Validity:

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from textwrap import shorten
+
+from llenergymeasure.domain.metrics import RequestErrors
+
+# An engine's error may hold a whole traceback.
+_MAX_ERROR = 300
 
 _NUMBERS = re.compile(r"[0-9]+(\.[0-9]+)?")
 
@@ -34,3 +40,14 @@ def join_by_cycle(details: Mapping[str, Sequence[int]], cycles: int) -> str:
 def _cycles(where: Sequence[int]) -> str:
     numbers = sorted(set(where))
     return f"cycle{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
+
+
+def describe_errors(errors: Sequence[RequestErrors]) -> Iterator[str]:
+    """The most frequent error, and how many others there are."""
+    if not errors:
+        return
+    first, *others = errors
+    yield f"{first.count} failed with: {shorten(first.text, _MAX_ERROR, placeholder=' ...')}"
+    if others:
+        words = "another error" if len(others) == 1 else f"{len(others)} other errors"
+        yield f"{sum(other.count for other in others)} failed with {words}"
