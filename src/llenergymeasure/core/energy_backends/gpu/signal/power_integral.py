@@ -45,7 +45,11 @@ class Integral:
 def integrate(
     reads: PowerReads, start_ns: int, end_ns: int, sensor: PowerSensor
 ) -> Integral | None:
-    """Integrate power over a window; None where it was read less than twice or not near it."""
+    """Integrate power over a window, the last level held to its end.
+
+    None where power was read less than twice, where the window is empty, and where it begins after
+    the last read: nothing is known of that time.
+    """
     if len(reads) < 2 or end_ns <= start_ns:
         return None
     around = reads.around(start_ns, end_ns + sensor.update_ns + sensor.averaging_ns)
@@ -54,6 +58,7 @@ def integrate(
     changes = Changes.from_reads(around, sensor)
     open_j = _misplaced_j(changes.between(start_ns, end_ns), start_ns, end_ns)
     open_j += _averaged_j(around, sensor) + _RESOLUTION_W * (end_ns - start_ns) / 1e9
+    open_j += _beyond_j(around, start_ns, end_ns)
     hidden_j = hidden_w(around) * hidden_ns(around, sensor, start_ns, end_ns) / 1e9
     all_j, some_j = float(hidden_j.sum()), 2.0 * float(np.sqrt(np.sum(hidden_j**2)))
     return Integral(
@@ -89,6 +94,19 @@ def _misplaced_j(changes: Changes, start_ns: int, end_ns: int) -> float:
     )
     room_ns = np.maximum(likely_ns - earliest_ns, latest_ns - likely_ns)
     return float(np.sum(np.abs(changes.steps_w) * room_ns) / 1e9)
+
+
+def _beyond_j(reads: PowerReads, start_ns: int, end_ns: int) -> float:
+    """What may have come and gone before the first read, and after the last one."""
+    before_ns = max(min(int(reads.before_ns[0]), end_ns) - start_ns, 0)
+    after_ns = max(end_ns - max(int(reads.after_ns[-1]), start_ns), 0)
+    lowest_w, highest_w = float(reads.power_w.min()), float(reads.power_w.max())
+
+    def off_w(level_w: float) -> float:
+        return max(highest_w - level_w, level_w - lowest_w)
+
+    first_w, last_w = off_w(float(reads.power_w[0])), off_w(float(reads.power_w[-1]))
+    return (first_w * before_ns + last_w * after_ns) / 1e9
 
 
 def _averaged_j(reads: PowerReads, sensor: PowerSensor) -> float:

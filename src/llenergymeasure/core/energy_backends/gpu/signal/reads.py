@@ -96,7 +96,7 @@ class PowerReads:
 
     def around(self, start_ns: int, end_ns: int) -> PowerReads:
         """The reads of a stretch of time, with the last one before it and the first after."""
-        first = int(np.searchsorted(self.after_ns, start_ns, side="right")) - 1
+        first = int(np.searchsorted(self.after_ns, start_ns, side="left")) - 1
         last = int(np.searchsorted(self.before_ns, end_ns, side="left"))
         return self._where(slice(max(first, 0), last + 1))
 

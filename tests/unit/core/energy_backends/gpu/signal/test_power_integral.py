@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from llenergymeasure.core.energy_backends.gpu.signal.power_changes import PowerSensor
@@ -91,6 +91,25 @@ def test_a_sensor_that_may_be_slow_is_taken_for_quick_and_leaves_much_open() -> 
     assert found.uncertainty_j == pytest.approx(400 * (0.985 - 0.890) + 0.0015)
 
 
+def test_a_window_after_the_last_read_has_no_number() -> None:
+    power = reads(10, [100.0] * 20)
+    assert integrate(power, 191 * MS, 400 * MS, QUICK) is None
+    at_the_last = integrate(power, 190 * MS, 191 * MS, QUICK)
+    assert at_the_last is not None
+    assert at_the_last.joules == pytest.approx(0.1)
+
+
+def test_what_lies_beyond_the_reads_is_open() -> None:
+    powers_w = [100.0] * 10 + [500.0] * 10
+    power = reads(10, powers_w)
+    to_the_end, beyond = (integrate(power, 0, end * MS, QUICK) for end in (190, 390))
+    assert to_the_end is not None
+    assert beyond is not None
+    # 200 ms at the last level, in which it may have been back at the lowest.
+    assert beyond.joules - to_the_end.joules == pytest.approx(500 * 0.2)
+    assert beyond.uncertainty_j - to_the_end.uncertainty_j == pytest.approx(400 * 0.2, rel=0.01)
+
+
 POWERS = st.lists(st.floats(0, 1000), min_size=20, max_size=60)
 CUTS = st.tuples(*[st.integers(0, 500 * MS)] * 3).map(sorted)
 
@@ -102,25 +121,26 @@ def test_splitting_a_window_changes_no_joule(
     sensor = QUICK if regular else PowerSensor()
     power = reads(10, powers_w)
     start, middle, end = cuts
-    parts = [
-        found.joules if found else 0.0
-        for found in (
-            integrate(power, start, middle, sensor),
-            integrate(power, middle, end, sensor),
-        )
-    ]
+    found = integrate(power, start, middle, sensor), integrate(power, middle, end, sensor)
+    if start < middle < end and None in found:
+        assert middle > power.after_ns[-1]
+        return
+    parts = [part.joules if part else 0.0 for part in found]
     whole = integrate(power, start, end, sensor)
     assert sum(parts) == pytest.approx(whole.joules if whole else 0.0, abs=1e-6)
 
 
+@example([0.0] * 20, [190 * MS, 190 * MS, 190 * MS + 1])
 @given(POWERS, CUTS)
 def test_joules_lie_between_the_lowest_and_the_highest_power(
     powers_w: list[float], cuts: list[int]
 ) -> None:
     start, _, end = cuts
-    found = integrate(reads(10, powers_w), start, end, QUICK)
+    power = reads(10, powers_w)
+    found = integrate(power, start, end, QUICK)
+    # It was read at the window's very start, or it was not: one nanosecond is a window too.
+    assert (found is None) == (end == start or start > power.after_ns[-1])
     if found is None:
-        assert end == start
         return
     seconds = (end - start) / 1e9
     assert min(powers_w) * seconds - 1e-6 <= found.joules <= max(powers_w) * seconds + 1e-6
