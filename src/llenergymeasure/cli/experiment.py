@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     shell_complete=completion.experiments,
     help="Finish an unfinished experiment.",
 )
-@click.option("--fresh", is_flag=True, help="Do not speak of unfinished runs of this config.")
+@click.option("--fresh", is_flag=True, help="Do not mention unfinished runs of this config.")
 @click.option("--dry-run", is_flag=True, help="Check everything, run and write nothing.")
 @click.option("--no-aggregate", is_flag=True, help="Keep the raw results only.")
 @config_flags
