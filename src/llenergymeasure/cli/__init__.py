@@ -17,10 +17,10 @@ _NOT_FROM_DOTENV = ("LD_", "DYLD_", "PYTHON", "BASH_")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``lem`` and return its exit code: 0 done, 1 failed, 2 wrong input, 130 interrupted."""
-    try:
+    from llenergymeasure.cli.streams import guard_streams
+
+    with guard_streams():
         code = _run(list(sys.argv[1:] if argv is None else argv))
-    finally:
-        _drop_what_nobody_reads()
     if argv is None:
         # The process is this command's own.
         from llenergymeasure.cli.leaving import end_process
@@ -33,7 +33,6 @@ def _run(args: list[str]) -> int:
     from llenergymeasure.cli.errors import exit_code_of
     from llenergymeasure.cli.root import lem
 
-    _never_fail_to_print()
     try:
         _read_dotenv()
         # Without standalone mode click returns the code of ctx.exit, and None otherwise.
@@ -65,27 +64,3 @@ def _read_dotenv() -> None:
                 f".env cannot be read: {error}",
                 hint="write NAME=value lines as UTF-8, or remove it",
             ) from error
-
-
-def _never_fail_to_print() -> None:
-    import os
-
-    # Python has None for a stream that was closed to it (``lem ... >&-``).
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
-    # A terminal that cannot show a character gets a "?" instead of a traceback.
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
-
-
-def _drop_what_nobody_reads() -> None:
-    """Let what a reader left unread not turn the exit code into Python's 120."""
-    import os
-
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

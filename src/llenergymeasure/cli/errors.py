@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from typing import Any
 
 import click
 
+from llenergymeasure.cli.streams import OutputLostError
 from llenergymeasure.constants import (
     EXIT_INPUT_WRONG,
     EXIT_INTERRUPTED,
@@ -23,8 +23,8 @@ _NEWLINE = "\n"
 
 def exit_code_of(error: BaseException, args: Sequence[str]) -> int:
     """Tell the user about an error (as JSON too, if asked for) and return the exit code."""
-    if isinstance(error, BrokenPipeError):
-        _discard_stdout()
+    if isinstance(error, OutputLostError):
+        _tell_lost_output(error)
         return EXIT_RUN_FAILED
     json_wanted = "--json" in _before_dashes(args)
     if isinstance(error, click.exceptions.NoArgsIsHelpError) and not json_wanted:
@@ -34,17 +34,27 @@ def exit_code_of(error: BaseException, args: Sequence[str]) -> int:
     if described["hint"] is None:
         del described["hint"]
     code = _code(error)
-    try:
-        if json_wanted:
-            from llenergymeasure.cli.display.text.json_output import write_json
-
-            write_json({"error": described, "exit_code": code})
-        _tell(described)
-        if _is_bug(error) and _verbose(args):
-            sys.stderr.write(_story(error))
-    except BrokenPipeError:
-        _discard_stdout()
+    if json_wanted:
+        _write_document(described, code)
+    _tell(described)
+    if _is_bug(error) and _verbose(args):
+        sys.stderr.write(_story(error))
     return code
+
+
+def _write_document(described: dict[str, Any], code: int) -> None:
+    from llenergymeasure.cli.display.text.json_output import write_json
+
+    try:
+        write_json({"error": described, "exit_code": code})
+    except OutputLostError as lost:
+        # What went wrong first is still told on stderr, and keeps its exit code.
+        _tell_lost_output(lost)
+
+
+def _tell_lost_output(lost: OutputLostError) -> None:
+    if not lost.is_unread:
+        _tell({"message": str(lost)})
 
 
 def _describe(error: BaseException) -> dict[str, Any]:
@@ -136,8 +146,3 @@ def _before_dashes(args: Sequence[str]) -> Sequence[str]:
 def _verbose(args: Sequence[str]) -> bool:
     given = _before_dashes(args)
     return any(arg == "--verbose" or (arg[:2] == "-v" and set(arg[1:]) == {"v"}) for arg in given)
-
-
-def _discard_stdout() -> None:
-    # Whoever read stdout has gone. Without this Python complains once more while it exits.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

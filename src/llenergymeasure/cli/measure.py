@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from pathlib import Path
@@ -112,9 +111,7 @@ def measure(
         context.exit(EXIT_OWN_FAILURE)
     written = output is None or _write(output, measured)
     if not current().quiet:
-        # Whoever read the table may have gone, on which Rich exits; the command's code stays.
-        with contextlib.suppress(BrokenPipeError, SystemExit):
-            _show(measured)
+        _show(measured)
     context.exit(measured.exit_code if written else EXIT_OWN_FAILURE)
 
 

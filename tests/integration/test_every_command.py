@@ -1,0 +1,198 @@
+"""What must hold for every command there is: the click tree is walked, so a new one is included."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+import click
+import pytest
+
+from llenergymeasure import cli
+from llenergymeasure.cli.root import lem
+from llenergymeasure.orchestration.machine.checks import Check, CheckState
+
+Captured = pytest.CaptureFixture[str]
+
+ONE = ["--model", "scripted", "--backend", "echo", "--num-prompts", "2"]
+ONE += ["--set", "energy.backend=replay", "--set", "energy.replay.curve.shape=constant"]
+CONFIG = {"config_name": "tiny", "model_name": "scripted", "backend": "echo", "num_prompts": 2}
+
+# A call of each command that ends well and prints something; a list, where it has several forms.
+CALLS: dict[str, list[list[str]]] = {
+    "experiment": [["tiny.json", "--dry-run"], ["tiny.json", "other.json", "--dry-run"]],
+    "aggregate": [[], ["latest", "--yes"]],
+    "measure": [["--", "true"]],
+    "results list": [[], ["--all"]],
+    "results show": [["latest"]],
+    "results timeseries": [["latest", "-o", "series.csv", "--yes"]],
+    "results export": [[], ["-f", "json"], ["-o", "all.csv", "--yes"]],
+    "explain": [[], ["no_gpu"]],
+    "config validate": [["tiny.json"]],
+    "config show": [["tiny.json"]],
+    "config list": [["-d", "."]],
+    "config new": [["new.yaml", "--yes"]],
+    "config schema": [[], ["-o", "schema.json"]],
+    "config generate-grid": [["tiny.json", "--vary", "seed=1,2"]],
+    "init": [["--non-interactive", "--yes"]],
+    "presets": [[]],
+    "datasets": [[]],
+    "gpus": [[]],
+    "backends": [[], ["--check", "none"]],
+    "doctor": [[]],
+}
+# Its stdout belongs to the command that it measures, and it takes no --json.
+_NOT_ITS_OWN = {"measure"}
+
+
+def paths(group: click.Group = lem, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The words that call each group and each command."""
+    yield before
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        if isinstance(command, click.Group):
+            yield from paths(command, (*before, name))
+        else:
+            yield (*before, name)
+
+
+PATHS = list(paths())
+OWN = [
+    [*name.split(), *arguments]
+    for name, calls in CALLS.items()
+    if name not in _NOT_ITS_OWN
+    for arguments in calls
+]
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one experiment, measured once for all tests."""
+    folder = tmp_path_factory.mktemp("measured")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("LLM_ENERGY_RESULTS_DIR", str(folder / "results"))
+        patch.setenv("LLM_ENERGY_STATE_DIR", str(folder / ".state"))
+        assert cli.main(["experiment", *ONE, "--quiet"]) == 0
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def place(measured: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run in that folder, with nothing slow behind the commands that look at the machine."""
+    monkeypatch.chdir(measured)
+    monkeypatch.setenv("LLM_ENERGY_RESULTS_DIR", str(measured / "results"))
+    monkeypatch.setenv("LLM_ENERGY_STATE_DIR", str(measured / ".state"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(measured / "logs"))
+    for name in ("tiny", "other"):
+        (measured / f"{name}.json").write_text(json.dumps({**CONFIG, "config_name": name}))
+    found = [Check("disk", CheckState.OK, "1 GiB free", "free some space")]
+    monkeypatch.setattr("llenergymeasure.cli.doctor.examine", lambda *_: found)
+
+
+def no_room() -> TextIO:
+    return open("/dev/full", "w")
+
+
+def not_for_writing() -> TextIO:
+    return os.fdopen(os.open(os.devnull, os.O_RDONLY))
+
+
+def gone_terminal() -> TextIO:
+    leader, follower = pty.openpty()
+    os.close(leader)
+    return os.fdopen(follower, "w")
+
+
+FAULTS: dict[str, Callable[[], TextIO]] = {
+    "No space left on device": no_room,
+    "Bad file descriptor": not_for_writing,
+    "Input/output error": gone_terminal,
+}
+
+
+@contextmanager
+def stream(name: str, faulty: TextIO) -> Iterator[None]:
+    with faulty, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, name, faulty)
+        yield
+
+
+def lost(args: list[str], faulty: TextIO, capsys: Captured) -> tuple[int, list[str]]:
+    """Exit code and lines on stderr of a call whose stdout takes nothing."""
+    capsys.readouterr()
+    with stream("stdout", faulty):
+        code = cli.main(args)
+    return code, capsys.readouterr().err.splitlines()
+
+
+def test_every_command_is_called_here() -> None:
+    groups = {path[:length] for path in PATHS for length in range(len(path))}
+    assert set(CALLS) == {" ".join(path) for path in PATHS if path not in groups}
+
+
+@pytest.mark.parametrize("path", PATHS, ids=" ".join)
+def test_help_that_cannot_be_written_is_one_line(path: tuple[str, ...], capsys: Captured) -> None:
+    code, told = lost([*path, "--help"], no_room(), capsys)
+    assert (code, told) == (1, ["Error: stdout cannot be written: No space left on device"])
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("args", [["--version"], ["presets"], ["--json", "presets"]], ids=" ".join)
+def test_whatever_the_fault_of_stdout_it_is_one_line(
+    args: list[str], fault: str, capsys: Captured
+) -> None:
+    code, told = lost(args, FAULTS[fault](), capsys)
+    assert (code, told) == (1, [f"Error: stdout cannot be written: {fault}"])
+
+
+@pytest.mark.parametrize("flags", [["--quiet"], ["--json", "--quiet"]], ids=" ".join)
+@pytest.mark.parametrize("args", OWN, ids=" ".join)
+def test_output_that_cannot_be_written_is_one_line(
+    args: list[str], flags: list[str], capsys: Captured
+) -> None:
+    expected = cli.main([*flags, *args]), capsys.readouterr()
+    assert expected[0] == 0
+    if not expected[1].out:
+        return
+    code, told = lost([*flags, *args], no_room(), capsys)
+    assert (code, told) == (1, ["Error: stdout cannot be written: No space left on device"])
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]], ids=["plain", "json"])
+@pytest.mark.parametrize("args", OWN, ids=" ".join)
+def test_neither_stream_takes_anything(args: list[str], flags: list[str], capsys: Captured) -> None:
+    with stream("stderr", no_room()):
+        assert lost([*flags, *args], no_room(), capsys) == (1, [])
+
+
+@pytest.mark.parametrize("args", OWN, ids=" ".join)
+def test_a_full_stderr_costs_nothing(args: list[str], capsys: Captured) -> None:
+    with stream("stderr", no_room()):
+        assert cli.main([*args, "-v"]) == 0
+    assert capsys.readouterr().out
+
+
+def test_a_users_mistake_keeps_its_words_and_its_code(capsys: Captured) -> None:
+    code, told = lost(["--json", "explain", "nonsense"], no_room(), capsys)
+    assert code == 2
+    assert "Error: stdout cannot be written: No space left on device" in told
+    assert "Error: there is no reason code 'nonsense'" in told
+
+
+def test_a_reader_that_has_gone_is_no_failure_to_speak_of(capsys: Captured) -> None:
+    unread, written = os.pipe()
+    os.close(unread)
+    assert lost(["presets"], os.fdopen(written, "w"), capsys) == (1, [])
+
+
+def test_a_full_disk_costs_no_measured_command_its_code() -> None:
+    with stream("stderr", no_room()):
+        args = ["measure", "--backend", "none", "--", "sh", "-c", "exit 3"]
+        assert cli.main(args) == 3
