@@ -339,3 +339,15 @@ def test_prompts_may_hold_anything(lem: Lem) -> None:
     assert done.returncode == 0, done.stderr
     assert commands_nothing(done.stdout + done.stderr)
     assert not (lem.folder / "ran").exists()
+
+
+@pytest.mark.parametrize("redirected", [">/dev/full", ">&-", "1</dev/null"])
+def test_a_command_that_reads_parquet_ends_in_one_line_too(lem: Lem, redirected: str) -> None:
+    # pyarrow is loaded, so that this process ends in a way of its own.
+    line = f'"{lem.command}" results export -f csv {redirected}'
+    done = subprocess.run(
+        ["sh", "-c", line], cwd=lem.folder, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("Error: stdout cannot be written: ")
+    assert "Traceback" not in done.stderr

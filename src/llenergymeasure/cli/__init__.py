@@ -21,11 +21,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     with guard_streams():
         code = _run(list(sys.argv[1:] if argv is None else argv))
-    if argv is None:
-        # The process is this command's own.
-        from llenergymeasure.cli.leaving import end_process
+        if argv is None:
+            # The process is this command's own.
+            from llenergymeasure.cli.leaving import end_process
 
-        end_process(code)
+            end_process(code)
     return code
 
 

@@ -9,6 +9,8 @@ import sys
 import threading
 from typing import Final
 
+from llenergymeasure.cli.streams import OutputLostError
+
 # Libraries that start native threads which may outlive their use. Those of an engine come along
 # where a dataset or a tokenizer is read before a run.
 _NATIVE: Final = ("pyarrow", "datasets", "tokenizers", "torch", "vl_convert")
@@ -34,6 +36,6 @@ def end_process(code: int) -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except OSError:
+        except (OSError, OutputLostError):
             code = code or 1
     os._exit(code)
