@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Lem
+from .conftest import TIMEOUT_S, Lem
 
 CONFIG: dict[str, Any] = {
     "config_name": "quick",
@@ -110,7 +110,7 @@ def test_on_a_terminal_it_is_asked(lem: Lem, answer: bytes, changed: bool) -> No
             stdout=subprocess.DEVNULL,
         ) as process:
             os.write(master, answer)
-            assert process.wait(timeout=30) == 0
+            assert process.wait(timeout=TIMEOUT_S) == 0
     finally:
         os.close(master)
         os.close(slave)
@@ -153,7 +153,7 @@ def test_a_reader_that_has_gone_is_no_error_message(lem: Lem) -> None:
             stdout=write,
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
-            timeout=60,
+            timeout=TIMEOUT_S,
         )
     finally:
         os.close(write)

@@ -24,7 +24,7 @@ print(json.dumps([code, sorted(sys.modules)]))
 
 def imported(*args: str, ends_with: int = 0) -> set[str]:
     done = subprocess.run(
-        [sys.executable, "-c", CODE, *args], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", CODE, *args], capture_output=True, text=True, timeout=180, check=True
     )
     code, modules = json.loads(done.stdout)
     assert code == ends_with, done.stderr
@@ -64,7 +64,7 @@ def test_python_m_is_lem() -> None:
         [sys.executable, "-m", "llenergymeasure", "--version"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
     assert done.returncode == 0
     assert done.stdout.startswith("lem ")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Lem, wait_for
+from .conftest import TIMEOUT_S, Lem, wait_for
 
 CYCLES = 3
 REQUESTS = 8
@@ -67,7 +67,7 @@ def test_the_child_is_killed(lem: Lem, phase: str, cycle: int | None) -> None:
     wait_for(lambda: reached(lem, phase, cycle))
     (child,) = [p for p in lem.processes() if p.ppid() == process.pid]
     child.kill()
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 1
     assert f"died while {phase}" in errors
     assert "Traceback" not in errors
@@ -84,8 +84,8 @@ def test_the_parent_is_killed(lem: Lem, phase: str, cycle: int | None) -> None:
     process = lem.start("experiment", lem.write(CONFIG))
     wait_for(lambda: reached(lem, phase, cycle))
     process.kill()
-    process.communicate(timeout=30)
-    wait_for(lambda: lem.processes() == [], seconds=5)
+    process.communicate(timeout=TIMEOUT_S)
+    wait_for(lambda: lem.processes() == [])
     row = only_experiment(lem)
     assert row["status"] == "interrupted"
     assert "died" in row["reason"]
@@ -97,7 +97,7 @@ def test_the_user_stops_it(lem: Lem, number: signal.Signals) -> None:
     process = lem.start("experiment", lem.write(CONFIG))
     wait_for(lambda: reached(lem, "measuring", 2))
     process.send_signal(number)
-    output, errors = process.communicate(timeout=30)
+    output, errors = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 130
     assert output == ""
     row = only_experiment(lem)
@@ -139,7 +139,7 @@ def test_a_running_experiment_is_not_resumed(lem: Lem) -> None:
     refused = lem("experiment", "--resume", experiment_id)
     assert refused.returncode == 2
     assert "running" in refused.stderr
-    process.communicate(timeout=30)
+    process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from .conftest import Lem, wait_for
+from .conftest import TIMEOUT_S, Lem, wait_for
 
 _path = Path(__file__).parents[1] / "native" / "stand_in.py"
 _spec = importlib.util.spec_from_file_location("nvml_stand_in_e2e", _path)
@@ -71,7 +71,7 @@ def test_our_own_failures_are_told_apart(
 def test_stdout_is_the_commands_to_the_byte(lem: Lem) -> None:
     code = "import sys; sys.stdout.buffer.write(bytes(range(256)) + sys.stdin.buffer.read())"
     command = [lem.command, "measure", *NONE, "--", sys.executable, "-c", code]
-    done = subprocess.run(command, input=b"\x00in\xff", capture_output=True, timeout=60)
+    done = subprocess.run(command, input=b"\x00in\xff", capture_output=True, timeout=TIMEOUT_S)
     assert done.stdout == bytes(range(256)) + b"\x00in\xff"
     assert b"Exit code" in done.stderr
 
@@ -150,16 +150,16 @@ def orphans(marker: str) -> list[psutil.Process]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_reaches_all_and_the_file_is_written(lem: Lem, number: signal.Signals) -> None:
-    seconds = f"60.{number.value}"
+    seconds = f"600.{number.value}"
     process = lem.start(
         "measure", *NONE, "-o", "m.json", "--", "sh", "-c", f"sleep {seconds}; true"
     )
     wait_for(lambda: orphans(seconds))
     process.send_signal(number)
-    process.communicate(timeout=20)
+    process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 128 + number
     assert json.loads((lem.folder / "m.json").read_text())["exit_code"] == 128 + number
-    wait_for(lambda: not orphans(seconds), seconds=5)
+    wait_for(lambda: not orphans(seconds))
 
 
 def test_ctrl_c_in_a_terminal(lem: Lem) -> None:
@@ -168,10 +168,10 @@ def test_ctrl_c_in_a_terminal(lem: Lem) -> None:
         os.chdir(lem.folder)
         os.execv(
             lem.command,
-            [lem.command, "measure", *NONE, "-o", "m.json", "--", "sh", "-c", "sleep 60.77; true"],
+            [lem.command, "measure", *NONE, "-o", "m.json", "--", "sh", "-c", "sleep 600.77; true"],
         )
     try:
-        wait_for(lambda: orphans("60.77"))
+        wait_for(lambda: orphans("600.77"))
         time.sleep(0.1)
         os.write(terminal, b"\x03")
 
@@ -179,20 +179,20 @@ def test_ctrl_c_in_a_terminal(lem: Lem) -> None:
             done, status = os.waitpid(pid, os.WNOHANG)
             return os.waitstatus_to_exitcode(status) if done else None
 
-        assert wait_for(ended, seconds=20) == 130
+        assert wait_for(ended) == 130
     finally:
         os.close(terminal)
     assert json.loads((lem.folder / "m.json").read_text())["exit_code"] == 130
-    wait_for(lambda: not orphans("60.77"), seconds=5)
+    wait_for(lambda: not orphans("600.77"))
 
 
 def test_what_a_shell_made_deaf_to_ctrl_c_is_no_orphan_either(lem: Lem) -> None:
-    process = lem.start("measure", *NONE, "--", "sh", "-c", "sleep 60.78 & wait")
-    wait_for(lambda: orphans("60.78"))
+    process = lem.start("measure", *NONE, "--", "sh", "-c", "sleep 600.78 & wait")
+    wait_for(lambda: orphans("600.78"))
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
+    process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 130
-    wait_for(lambda: not orphans("60.78"), seconds=5)
+    wait_for(lambda: not orphans("600.78"))
 
 
 def test_a_file_that_cannot_be_written_costs_nothing_else(lem: Lem) -> None:
@@ -207,7 +207,7 @@ def test_a_file_that_cannot_be_written_costs_nothing_else(lem: Lem) -> None:
 def test_the_exit_code_survives_whoever_does_not_listen(lem: Lem, redirected: str) -> None:
     script = f"{lem.command} measure --backend none -- sh -c 'exit 3' {redirected}; "
     script += "exit ${PIPESTATUS[0]}"
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=TIMEOUT_S)
     assert done.returncode == 3, done.stderr
     assert "bug" not in done.stderr
 
@@ -228,7 +228,7 @@ def on_a_terminal(script: str, keys: list[tuple[bytes, float]], folder: Path) ->
         return (os.waitstatus_to_exitcode(status),) if done else None
 
     try:
-        code: tuple[int] = wait_for(ended, seconds=15)
+        code: tuple[int] = wait_for(ended)
         return code[0]
     finally:
         os.close(terminal)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Lem, wait_for
+from .conftest import TIMEOUT_S, Lem, wait_for
 
 TOKEN = "hf_" + "kZ7sEcReTtOkEn9xQ"
 HOOK = "https://hooks.example.org/services/T0/B0/" + "w3bh00kS3cr3t"
@@ -88,7 +88,7 @@ def test_they_are_in_no_process_list(lem: Lem, place: str) -> None:
         lines = wait_for(lambda: child_commands(lem))
     finally:
         process.terminate()
-        stdout, stderr = process.communicate(timeout=30)
+        stdout, stderr = process.communicate(timeout=TIMEOUT_S)
     assert any("launcher" in line for line in lines)
     assert not leaks("\n".join(lines) + stdout + stderr)
 

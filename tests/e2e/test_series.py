@@ -101,7 +101,7 @@ def test_an_interruption_says_what_is_done_and_how_to_go_on(lem: Lem) -> None:
     wait_for(lambda: len(list(lem.folder.glob(events))) == 2)
     wait_for(lambda: any(e.get("phase") == "measuring" for e in lem.events()))
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=180)
     assert process.returncode == 130, err
     assert "1 measured, 0 failed, 2 not run" in out
     assert "--resume" in err

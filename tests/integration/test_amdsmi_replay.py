@@ -181,7 +181,7 @@ def test_without_rocm_there_is_no_gpu_unless_one_is_named(tmp_path: Path) -> Non
         env=env,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=True,
     )
     reason = "ROCm's library libamd_smi.so is not here"

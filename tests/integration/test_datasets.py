@@ -81,7 +81,7 @@ class Asker:
             },
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=180,
         )
         assert child.returncode == 0, child.stderr
         assert TOKEN not in child.stdout + child.stderr

@@ -37,7 +37,7 @@ def inventory(library: Path, gpus: str, root: Path, **env: str) -> dict[str, Any
         env=stand_in.environment(library, gpus, **env),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -41,7 +41,7 @@ def lem(library: Path, gpus: str, *arguments: str, **env: str) -> subprocess.Com
         env=stand_in.environment(library, gpus, **env),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
 

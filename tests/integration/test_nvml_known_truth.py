@@ -222,7 +222,7 @@ def test_without_the_library_there_is_no_number(tmp_path: Path) -> None:
         env=stand_in.environment(tmp_path, ""),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=True,
     )
     (domain,) = EnergyReading.model_validate_json(done.stdout).domains

@@ -301,7 +301,7 @@ class Source:
         return {domain.name: domain for domain in reading.domains}
 
     def close(self) -> None:
-        self._process.communicate(timeout=30)
+        self._process.communicate(timeout=180)
 
     def _answer(self) -> str:
         assert self._process.stdout is not None

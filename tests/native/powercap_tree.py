@@ -94,7 +94,7 @@ class Advancer:
         self.join()
 
     def close(self) -> None:
-        self._process.communicate(timeout=30)
+        self._process.communicate(timeout=180)
 
 
 @contextlib.contextmanager

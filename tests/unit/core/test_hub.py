@@ -64,7 +64,7 @@ class Asker:
             },
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
         )
         assert child.returncode == 0, child.stderr
         assert TOKEN not in child.stdout + child.stderr

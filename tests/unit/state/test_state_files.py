@@ -163,5 +163,5 @@ def test_of_two_that_resume_at_once_one_wins(manager: StateManager, tmp_path: Pa
     assert sorted(said) == ["lost", "lost", "won"]
     assert manager.load(experiment_id).owner.pid == racers[said.index("won")].pid
     for racer in racers:
-        racer.communicate("\n", timeout=30)
+        racer.communicate("\n", timeout=180)
     assert manager.sweep_stale() == [experiment_id]

@@ -81,6 +81,6 @@ def test_two_processes_at_once_never_see_half_a_file(tmp_path: Path) -> None:
         for watts in ("50", "70")
     ]
     for writer in writers:
-        _, errors = writer.communicate(timeout=60)
+        _, errors = writer.communicate(timeout=180)
         assert writer.returncode == 0, errors
     assert len(list(tmp_path.iterdir())) == 1
