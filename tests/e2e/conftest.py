@@ -72,6 +72,11 @@ class Lem:
         lines = files[-1].read_text(encoding="utf-8").splitlines() if files else []
         return [json.loads(line) for line in lines if line.endswith("}")]
 
+    def forget(self) -> None:
+        """Remove all results and states, to begin again."""
+        for name in ("results", ".state"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+
     def processes(self) -> list[psutil.Process]:
         """Measuring processes that belong to this folder's experiments."""
         found = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Lem
+from .conftest import TIMEOUT_S, Lem
 
 _PATH = Path(__file__).parents[1] / "native" / "stand_in.py"
 _SPEC = importlib.util.spec_from_file_location("nvml_stand_in", _PATH)
@@ -40,23 +41,37 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_gpu_that_gets_busy_after_its_idle_time(lem: Lem, library: Path, tmp_path: Path) -> None:
-    busy_from_s = time.monotonic() + 14.0
+def measure(lem: Lem, library: Path, busy_after_s: float) -> tuple[dict[str, Any], bool]:
+    """The result of a GPU that is idle at first; and whether it was so until the idle time ended,
+    and busy from the window's start on."""
+    shutil.rmtree(lem.folder / "cache", ignore_errors=True)
+    busy_from_s = time.monotonic() + busy_after_s
     # High from its offset on, low before it.
     gpus = f"curve=square,low={IDLE_W},high={BUSY_W},duty=0.5,period=2000,offset={busy_from_s}"
-    env = stand_in.environment(library, gpus, XDG_CACHE_HOME=str(tmp_path / "cache"))
-    config = {**CONFIG, "echo": {"load_s": 7.5, "per_token_s": 0.1}}
+    env = stand_in.environment(library, gpus, XDG_CACHE_HOME=str(lem.folder / "cache"))
+    config = {**CONFIG, "echo": {"load_s": busy_after_s - 6.5, "per_token_s": 0.1}}
     done = lem("experiment", lem.write(config), **env)
     assert done.returncode == 0, done.stderr
     assert "idle baseline" in done.stderr
     (file,) = lem.folder.glob("results/aggregated/*.json")
-    result = json.loads(file.read_text())
+    result: dict[str, Any] = json.loads(file.read_text())
+    (domain,) = result["metrics"]["energy"]["domains"]
+    loading_ns = next(e["t_monotonic_ns"] for e in lem.events() if e.get("phase") == "loading")
+    starts_ns = domain["window"]["start_monotonic_ns"]
+    return result, loading_ns / 1e9 < busy_from_s < starts_ns / 1e9
+
+
+def test_a_gpu_that_gets_busy_after_its_idle_time(lem: Lem, library: Path) -> None:
+    # Once is enough, unless the machine is busy with other things.
+    for busy_after_s in (10.0, 30.0, 90.0):
+        lem.forget()
+        result, in_time = measure(lem, library, busy_after_s)
+        if in_time:
+            break
+    assert in_time
     energy = result["metrics"]["energy"]
     (domain,) = energy["domains"]
     window = domain["window"]
-    assert window["start_monotonic_ns"] / 1e9 > busy_from_s, (
-        "the machine was too slow for this test"
-    )
     (idle,) = energy["baseline"]
     assert (idle["method"], idle["level"], idle["samples"]) == ("fresh", "bare", 5)
     assert idle["power_w"] == pytest.approx(IDLE_W, rel=0.01)
@@ -65,15 +80,14 @@ def test_a_gpu_that_gets_busy_after_its_idle_time(lem: Lem, library: Path, tmp_p
     assert energy["marginal_j"] < energy["total_j"]
     assert energy["marginal_uncertainty_j"] > 0
     assert energy["baseline_reason"] is None
-    (stored,) = tmp_path.glob("cache/llenergymeasure/baselines/*.json")
+    (stored,) = lem.folder.glob("cache/llenergymeasure/baselines/*.json")
     assert json.loads(stored.read_text())["power_w"] == idle["power_w"]
 
 
 def test_an_estimate_has_no_idle_baseline_to_be_required(lem: Lem) -> None:
-    config = {**CONFIG, "energy": {"backend": "estimate"}, "echo": {"load_s": 30.0}}
-    began = time.monotonic()
+    config = {**CONFIG, "energy": {"backend": "estimate"}, "echo": {"load_s": 10 * TIMEOUT_S}}
+    # It is refused before the model is loaded: that would take longer than we wait.
     done = lem("experiment", lem.write(config))
-    assert time.monotonic() - began < 25, "it is refused before the model is loaded"
     assert done.returncode == 1
     assert "baseline.required is set, and there is no idle baseline" in done.stderr
     assert "lem doctor" in done.stderr

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import signal
 from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
+import psutil
 import pytest
 
 from .conftest import TIMEOUT_S, Lem, wait_for
@@ -23,13 +25,37 @@ CONFIG: dict[str, Any] = {
     "num_cycles": CYCLES,
     "warmup": {"prompts": 4},
     "energy": {"backend": "replay", "replay": {"curve": {"power_w": 100.0}}},
-    "echo": {"batch_size": 2, "load_s": 0.5, "per_token_s": 0.1},
+    "echo": {"batch_size": 2, "load_s": 0.5, "per_token_s": 0.05},
 }
 PHASES = [("loading", None), ("warm-up", None), ("measuring", 1), ("measuring", 3)]
 
 
 def reached(lem: Lem, phase: str, cycle: int | None) -> bool:
     return any(e.get("phase") == phase and e.get("cycle") == cycle for e in lem.events())
+
+
+def hold_in(lem: Lem, phase: str, cycle: int | None) -> tuple[Popen[str], psutil.Process]:
+    """A run whose measuring process is stopped in a phase, for as long as the test needs.
+
+    One that got past the phase, since we were late, is replaced.
+    """
+    while True:
+        process = lem.start("experiment", lem.write(CONFIG))
+        wait_for(lambda: reached(lem, phase, cycle))
+        for child in lem.processes():
+            if child.ppid() == process.pid and is_stopped_in(lem, child, phase, cycle):
+                return process, child
+        process.kill()
+        process.communicate(timeout=TIMEOUT_S)
+        wait_for(lambda: lem.processes() == [])
+        lem.forget()
+
+
+def is_stopped_in(lem: Lem, child: psutil.Process, phase: str, cycle: int | None) -> bool:
+    child.suspend()
+    wait_for(lambda: child.status() == psutil.STATUS_STOPPED)
+    last = [event for event in lem.events() if "phase" in event][-1]
+    return (last["phase"], last.get("cycle")) == (phase, cycle)
 
 
 def hashes(lem: Lem, experiment_id: str) -> dict[Path, str]:
@@ -63,9 +89,7 @@ def finish(lem: Lem, experiment_id: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("phase", "cycle"), PHASES)
 def test_the_child_is_killed(lem: Lem, phase: str, cycle: int | None) -> None:
-    process = lem.start("experiment", lem.write(CONFIG))
-    wait_for(lambda: reached(lem, phase, cycle))
-    (child,) = [p for p in lem.processes() if p.ppid() == process.pid]
+    process, child = hold_in(lem, phase, cycle)
     child.kill()
     _, errors = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 1
@@ -81,8 +105,7 @@ def test_the_child_is_killed(lem: Lem, phase: str, cycle: int | None) -> None:
 
 @pytest.mark.parametrize(("phase", "cycle"), PHASES)
 def test_the_parent_is_killed(lem: Lem, phase: str, cycle: int | None) -> None:
-    process = lem.start("experiment", lem.write(CONFIG))
-    wait_for(lambda: reached(lem, phase, cycle))
+    process, _ = hold_in(lem, phase, cycle)
     process.kill()
     process.communicate(timeout=TIMEOUT_S)
     wait_for(lambda: lem.processes() == [])
@@ -94,8 +117,8 @@ def test_the_parent_is_killed(lem: Lem, phase: str, cycle: int | None) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_user_stops_it(lem: Lem, number: signal.Signals) -> None:
-    process = lem.start("experiment", lem.write(CONFIG))
-    wait_for(lambda: reached(lem, "measuring", 2))
+    process, child = hold_in(lem, "measuring", 2)
+    child.resume()
     process.send_signal(number)
     output, errors = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 130

@@ -83,17 +83,19 @@ def test_options_after_the_command_are_the_commands(lem: Lem) -> None:
 
 
 def test_the_file_says_what_an_aggregate_says(lem: Lem) -> None:
+    begin_s = time.monotonic()
     done = lem("measure", "-o", "m.json", "--", "sleep", "1.1")
+    passed_s = time.monotonic() - begin_s
     assert done.returncode == 0
     data = json.loads((lem.folder / "m.json").read_text())
     assert set(data) == {"command", "exit_code", "duration_s", "energy", "validity"}
     assert data["command"] == ["sleep", "1.1"]
-    assert data["duration_s"] == pytest.approx(1.1, abs=0.3)
     assert {"total_j", "partial_j", "estimated_j", "measured_share", "domains"} <= set(
         data["energy"]
     )
     window = data["energy"]["domains"][0]["window"]
-    assert window["duration_s"] == pytest.approx(data["duration_s"], abs=0.1)
+    # The window lies around the command, and within our own waiting for both.
+    assert 1.1 <= data["duration_s"] <= window["duration_s"] < passed_s
     if data["energy"]["headline"] == "estimated":
         assert data["validity"]["status"] == "degraded"
         told = [line for line in done.stderr.splitlines() if " J" in line]
@@ -125,7 +127,8 @@ def test_gpus_and_interval_reach_the_source(lem: Lem, tmp_path: Path) -> None:
     }
     seconds = domains["gpu:1"]["window"]["duration_s"]
     assert domains["gpu:1"]["joules"] == pytest.approx(200 * seconds, rel=0.02)
-    assert domains["gpu:1"]["evidence"]["longest_gap_s"] == pytest.approx(0.25, abs=0.1)
+    # A busy machine may lengthen it; the default would give a tenth of a second.
+    assert domains["gpu:1"]["evidence"]["longest_gap_s"] > 0.2
     assert (energy["total_j"], energy["headline"]) == (domains["gpu:1"]["joules"], "measured")
 
 
