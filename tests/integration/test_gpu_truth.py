@@ -22,7 +22,7 @@ from gputruth import analysis  # noqa: E402
 from gputruth.analysis import FAILS, HOLDS, OPEN, SKIPPED, Work  # noqa: E402
 from gputruth.load import TorchLoad  # noqa: E402
 from gputruth.report import TITLES  # noqa: E402
-from llenergymeasure.core.energy_backends.process_tree import sees_host_pids  # noqa: E402
+from llenergymeasure.core.processes.ownership import sees_host_pids  # noqa: E402
 
 # A machine that was busy with something else makes clocks late; that is no error of the script.
 ATTEMPTS = 3

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from llenergymeasure.core.energy_backends.process_tree import sees_host_pids
+from llenergymeasure.core.processes.ownership import sees_host_pids
 from llenergymeasure.domain.conditions import DeviceConditions
 from llenergymeasure.domain.energy import DomainReading, EnergyReading, total_energy
 from llenergymeasure.domain.validity import ReasonCode, Severity, severity

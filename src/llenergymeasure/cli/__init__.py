@@ -33,6 +33,7 @@ def _run(args: list[str]) -> int:
     from llenergymeasure.cli.errors import exit_code_of
     from llenergymeasure.cli.root import lem
 
+    _hear_of_children()
     try:
         _read_dotenv()
         # Without standalone mode click returns the code of ctx.exit, and None otherwise.
@@ -64,3 +65,11 @@ def _read_dotenv() -> None:
                 f".env cannot be read: {error}",
                 hint="write NAME=value lines as UTF-8, or remove it",
             ) from error
+
+
+def _hear_of_children() -> None:
+    """Who starts us may ignore SIGCHLD, which is inherited: then no exit code could be read."""
+    import signal
+
+    if hasattr(signal, "SIGCHLD") and signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)

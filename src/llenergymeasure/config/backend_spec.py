@@ -81,7 +81,8 @@ class EnergyBackendSpec(ComponentSpec):
     """An energy backend. Its class is called with its validated options.
 
     Attributes:
-        scope: What its readings cover.
+        scope: Who runs it: every process for its devices, or one process of each host. Each domain
+            says on its own what it covers (``EnergyScope``).
         kinds: What it reads (``gpu``, ``cpu``, ``ram``, ...): that is what is missing among several
             sources when this one cannot be set up.
         auto_rank: Place in the order of preference of ``energy.backend: auto``; None is not part

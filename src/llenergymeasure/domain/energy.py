@@ -30,10 +30,18 @@ class EnergyMethod(StrEnum):
 
 
 class EnergyScope(StrEnum):
-    """What a reading covers: one device (summed over processes) or the host (counted once)."""
+    """What a reading covers.
+
+    Attributes:
+        DEVICE: One device, counted once; devices are summed.
+        MACHINE: All that the host does, idle power included; counted once a host.
+        PROCESS: What the measured processes of one host caused, and nothing of what idles; summed
+            over those who read it.
+    """
 
     DEVICE = "device"
     MACHINE = "machine"
+    PROCESS = "process"
 
 
 class MeasurementWindow(Record):
@@ -134,7 +142,7 @@ class DomainReading(Record):
 
     Attributes:
         name: ``gpu``, ``cpu``, ``ram`` or a finer name such as ``gpu:0``.
-        scope: Device or machine.
+        scope: One device, the machine, or the measured processes.
         method: None when there is no number.
         joules: J over the window, or None with a reason.
         uncertainty_j: Half-width of the 95 % interval in J; None where it is not known.

@@ -48,6 +48,7 @@ class ReasonCode(StrEnum):
     WITNESS_DISAGREES = "witness_disagrees"
     SAMPLES_MISSING = "samples_missing"
     SAMPLE_GAP = "sample_gap"
+    CPU_TIME_LOST = "cpu_time_lost"
     MIG_SHARED = "mig_shared"
     MODULE_COUNTER = "module_counter"
     IMPOSSIBLE_VALUE = "impossible_value"

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 import psutil
 
+from llenergymeasure.core.processes.cpu_time import TreeMeter
+from llenergymeasure.core.processes.orphans import adopts_orphans
+from llenergymeasure.core.processes.proc import read_process
 from llenergymeasure.domain.environment import LoadSample, MachineLoad
 from llenergymeasure.domain.validity import Reason, ReasonCode
 
@@ -50,12 +53,21 @@ class LoadMeter:
 
     def __init__(self, parent_pid: int | None = None) -> None:
         self._parent_pid = parent_pid
-        self._last = _read(parent_pid)
+        self._tree = TreeMeter(os.getpid(), adopts=adopts_orphans())
+        self._last = self._read()
 
     def sample(self) -> LoadSample:
         """The load since the last call, in cores."""
-        before, self._last = self._last, _read(self._parent_pid)
+        before, self._last = self._last, self._read()
         return _between(before, self._last)
+
+    def _read(self) -> _Counters:
+        busy_s, total_s = _machine_cpu_s()
+        at_ns, own_s = time.monotonic_ns(), self._tree.used_s(search=True)
+        parent = None if self._parent_pid is None else read_process(self._parent_pid)
+        if own_s is not None and parent is not None:
+            own_s += parent.total_s
+        return _Counters(at_ns=at_ns, own_s=own_s, busy_s=busy_s, total_s=total_s)
 
 
 def contention_reason(load: MachineLoad) -> Reason | None:
@@ -107,15 +119,7 @@ def _between(before: _Counters, after: _Counters) -> LoadSample:
 
 
 def _difference(before: float | None, after: float | None) -> float | None:
-    # A child that ended without being waited for takes its CPU time along.
     return None if before is None or after is None else max(after - before, 0.0)
-
-
-def _read(parent_pid: int | None) -> _Counters:
-    busy_s, total_s = _machine_cpu_s()
-    return _Counters(
-        at_ns=time.monotonic_ns(), own_s=_own_cpu_s(parent_pid), busy_s=busy_s, total_s=total_s
-    )
 
 
 def _machine_cpu_s() -> tuple[float | None, float | None]:
@@ -127,35 +131,6 @@ def _machine_cpu_s() -> tuple[float | None, float | None]:
     # Guest time is contained in user time already.
     busy = sum(value for name, value in times.items() if name not in _NOT_BUSY)
     return busy, busy + times["idle"] + times.get("iowait", 0.0)
-
-
-def _own_cpu_s(parent_pid: int | None) -> float | None:
-    try:
-        me = psutil.Process()
-        total = _process_cpu_s(me)
-        descendants = me.children(recursive=True)
-    except (psutil.Error, OSError):
-        return None
-    if total is None:
-        return None
-    ours = [*descendants, *_parent(parent_pid)]
-    return total + sum(_process_cpu_s(process) or 0.0 for process in ours)
-
-
-def _parent(pid: int | None) -> list[psutil.Process]:
-    try:
-        return [] if pid is None else [psutil.Process(pid)]
-    except (psutil.Error, OSError):
-        return []
-
-
-def _process_cpu_s(process: psutil.Process) -> float | None:
-    """CPU seconds of a process and of its children that it has waited for; None if it is gone."""
-    try:
-        times = process.cpu_times()
-    except (psutil.Error, OSError):
-        return None
-    return float(times.user + times.system + times.children_user + times.children_system)
 
 
 def _load_average() -> float | None:

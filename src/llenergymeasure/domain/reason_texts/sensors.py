@@ -6,6 +6,23 @@ from llenergymeasure.domain.reason_texts.record import RUN, Frequency, ReasonTex
 from llenergymeasure.domain.validity import ReasonCode
 
 SENSORS = {
+    ReasonCode.CPU_TIME_LOST: ReasonText(
+        title="part of the CPU time of ended processes is not known",
+        meaning="Processes ended and no measured process got their CPU time. The kernel passes it "
+        "on to a parent that waits for its child; a parent that ignores SIGCHLD gets nothing, and "
+        "neither does one that ended before its child.",
+        harm="What they used until the last look is counted. What they used afterwards is missing, "
+        "and bounded in the interval by their number of threads. Processes that came and went "
+        "between two looks under such a parent are not seen at all.",
+        remedy=(
+            "Let the parent wait for its children, and not ignore SIGCHLD.",
+            "Look more often: `energy.estimate.interval_ms`.",
+            "Around code of your own, measure with `lem measure`: orphans come back to it.",
+        ),
+        raised_by=("estimate",),
+        frequency=Frequency.RARE,
+        where="daemons, supervisors that ignore SIGCHLD",
+    ),
     ReasonCode.NO_GPU: ReasonText(
         title="no GPU that this process may use",
         meaning="The driver answers, and shows no GPU to this process.",

@@ -12,6 +12,7 @@ from llenergymeasure.core.energy_backends.base import EnergyBackend
 from llenergymeasure.core.environment import collect_environment
 from llenergymeasure.core.inference_backends.protocols import InferenceBackend
 from llenergymeasure.core.machine.load import LoadMeter
+from llenergymeasure.core.processes.orphans import adopt_orphans
 from llenergymeasure.core.prompts import load_prompts, pin_source
 from llenergymeasure.core.window import measure_window
 from llenergymeasure.domain.experiment import PromptsInfo
@@ -43,6 +44,8 @@ def measure(context: ExperimentContext, rank: Rank, events: EventWriter) -> None
         LLEnergyMeasureError: What the launcher tells the parent.
     """
     config = context.experiment_config
+    # Zombies of adopted orphans go when this process ends.
+    adopt_orphans()
     texts, prompts = _same_prompts(context)
     requests = requests_of(config, texts)
     before = LoadMeter(parent_pid=context.parent_pid)

@@ -2,7 +2,8 @@
 
 The command keeps its stdin, stdout and stderr, and its signals. On a terminal it shares our
 process group, so the terminal itself signals it and lets it read; elsewhere it leads a group of its
-own, so that a signal to us reaches all that it started.
+own, so that a signal to us reaches all that it started. A daemon that it starts becomes our child
+(see ``orphans.py``) while we run; what it does after the command's end is not measured.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from llenergymeasure.config.energy_choice import AUTO
+from llenergymeasure.core.processes.orphans import OrphanReaper, adopt_orphans, adopts_orphans
 from llenergymeasure.domain.metrics import EnergyMetrics
 from llenergymeasure.domain.validity import Validity
 from llenergymeasure.orchestration.metering.meter import EnergyMeter
@@ -92,7 +94,7 @@ def measure_command(
         UnknownBackendError, ConfigurationError: The energy backend or its options are wrong.
     """
     _check_runnable(command[0])
-    with _signals_held() as mask:
+    with _orphans_adopted(), _signals_held() as mask:
         meter = EnergyMeter(backend, options, gpus=gpus, interval_ms=interval_ms)
         try:
             meter.start()
@@ -115,6 +117,17 @@ def _check_runnable(program: str) -> None:
     if named_file and Path(program).exists():
         raise CommandCannotRunError(f"{program} cannot be executed", EXIT_CANNOT_RUN)
     raise CommandCannotRunError(f"{program}: there is no such command", EXIT_NOT_FOUND)
+
+
+@contextlib.contextmanager
+def _orphans_adopted() -> Iterator[None]:
+    """A daemon of the command comes back to us, so that its CPU time can be seen."""
+    before = adopts_orphans()
+    adopt_orphans()
+    try:
+        yield
+    finally:
+        adopt_orphans(adopt=before)
 
 
 @contextlib.contextmanager
@@ -181,8 +194,10 @@ def _is_in_foreground() -> bool:
 
 def _wait(pid: int, *, own_group: bool) -> int:
     forwarded = False
+    orphans = OrphanReaper(but=pid)
     while True:
         info = signal.sigtimedwait({*_FORWARDED, signal.SIGCHLD}, _WAIT_S)
+        orphans.reap()
         # After Ctrl-Z and fg Python gives a struct that nobody filled.
         if info is not None and info.si_signo in _FORWARDED:
             forwarded = True

@@ -38,6 +38,10 @@ class EnergyMeter:
     several windows one after another, closed in between or not; ``reading`` is that of the last.
     A source that cannot be set up does not raise: its reading has no number and says why.
 
+    An estimate follows this process and all that descends from it. A daemon that forks twice leaves
+    the tree before it is seen; ``lem measure`` finds it, or this process can ask for its orphans
+    (``PR_SET_CHILD_SUBREAPER``) and wait for them.
+
     Args:
         backend: As in ``energy.backend``: the name of an energy backend (see ``lem backends``), a
             list of names, best first, or ``auto``, the best for each domain.

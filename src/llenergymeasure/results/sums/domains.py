@@ -1,8 +1,9 @@
 """Which energy readings of an experiment count: each domain once a cycle, none left out unseen.
 
 Device scope is summed, each device once. Machine scope counts once a host, however many processes
-read that host. A reading that was there in one cycle and is not in another becomes a missing one:
-losing a sensor must not make a run look better.
+read that host. Process scope is summed: each reading is of other processes. A reading that was
+there in one cycle and is not in another becomes a missing one: losing a sensor must not make a run
+look better.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ def place(domain: DomainReading, raw: RawProcessResult) -> Place:
         return ("machine", host, domain.name)
     if domain.device_id is not None:
         return ("device", domain.device_id, kind(domain))
+    if domain.scope is EnergyScope.PROCESS:
+        return ("tree", host, str(raw.process_index), domain.name)
     # Without an id two processes' devices cannot be told to be one, so each counts.
     return ("process", host, str(raw.process_index), domain.name)
 
@@ -111,7 +114,7 @@ def _by_key(
     """Readings of one process by what they are of; devices may change their number."""
     groups: dict[_Key, list[DomainReading]] = {}
     for domain in domains:
-        name = domain.name if domain.scope is EnergyScope.MACHINE else kind(domain)
+        name = kind(domain) if domain.scope is EnergyScope.DEVICE else domain.name
         groups.setdefault((raw.process_index, domain.scope, name), []).append(domain)
     return list(groups.items())
 
@@ -120,7 +123,7 @@ def _unread_hosts(
     by_cycle: Mapping[int, Sequence[RawProcessResult]],
     completed: Mapping[tuple[int, int], list[DomainReading]],
 ) -> dict[str, list[DomainReading]]:
-    """Hosts that took part and of which nobody read the machine, with what others read of theirs.
+    """Hosts of which nobody read the machine or the processes, with what others read of theirs.
 
     One process of each host reads it; where LOCAL_RANK does not tell hosts apart, that of one only.
     """
@@ -128,7 +131,7 @@ def _unread_hosts(
     for raw in (raw for group in by_cycle.values() for raw in group):
         of_host = read.setdefault(raw.environment.machine, {})
         for domain in completed[raw.cycle, raw.process_index]:
-            if domain.scope is EnergyScope.MACHINE:
+            if domain.scope is not EnergyScope.DEVICE:
                 of_host.setdefault(domain.name, domain)
     names = {name: domain for of_host in read.values() for name, domain in of_host.items()}
     return {host: list(names.values()) for host, of_host in read.items() if not of_host}

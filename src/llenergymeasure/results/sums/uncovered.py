@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from llenergymeasure.domain.energy import DomainReading
+from llenergymeasure.domain.energy import DomainReading, EnergyScope
 from llenergymeasure.domain.experiment import RawProcessResult
 from llenergymeasure.results.sums.domains import Place, pick_counted_places, place
 
@@ -89,7 +89,14 @@ def _describe_uncovered(
 
 
 def _works_at(raw: RawProcessResult, where: Place) -> bool:
-    """Whether a process used what was read: all of a host use the machine."""
+    """Whether a process used what was read: all of a host use the machine.
+
+    Who reads nothing of its own counts on the one that reads the processes of its host.
+    """
     if where[0] == "machine":
+        return raw.environment.machine == where[1]
+    if where[0] == "tree" and not any(
+        domain.scope is EnergyScope.PROCESS for domain in raw.energy.domains
+    ):
         return raw.environment.machine == where[1]
     return any(place(domain, raw) == where for domain in raw.energy.domains)

@@ -6,7 +6,6 @@ import sys
 import time
 from collections import namedtuple
 from types import SimpleNamespace
-from typing import Any
 
 import psutil
 import pytest
@@ -94,12 +93,10 @@ class Machine:
         self.times = dict.fromkeys(Times._fields, 0.0)
         monkeypatch.setattr(system_load.time, "monotonic_ns", lambda: round(self.now_s * 1e9))
         monkeypatch.setattr(system_load.psutil, "cpu_times", lambda: Times(**self.times))
-        monkeypatch.setattr(system_load.psutil, "Process", self.process)
-
-    def process(self, pid: int | None = None) -> Any:
-        used_s = self.own_s if pid is None else self.parent_s
-        times = SimpleNamespace(user=used_s, system=0.0, children_user=0.0, children_system=0.0)
-        return SimpleNamespace(cpu_times=lambda: times, children=lambda recursive: [])
+        tree = SimpleNamespace(used_s=lambda search: self.own_s)
+        monkeypatch.setattr(system_load, "TreeMeter", lambda root, adopts: tree)
+        parent = lambda pid: SimpleNamespace(total_s=self.parent_s)  # noqa: E731
+        monkeypatch.setattr(system_load, "read_process", parent)
 
     def pass_time(self, seconds: float, own: float = 0, **busy: float) -> None:
         self.now_s += seconds

@@ -1,7 +1,7 @@
 """Joules by a model, for machines whose sensors cannot be read: works anywhere.
 
-cpu   CPU time of this process tree x TDP / cores     what the tree used, nothing of idle cores
-ram   a constant power by the size of the memory      the whole machine's
+cpu   CPU time of the measured processes x TDP / cores     what they used, nothing of idle cores
+ram   a constant power by the size of the memory           the whole machine's
 
 Always `estimated`: no sensor is read. GPUs are not estimated.
 """
@@ -20,7 +20,6 @@ import psutil
 
 from llenergymeasure.config.backend_configs import EstimateConfig
 from llenergymeasure.config.runtime_env import current_rank
-from llenergymeasure.core.energy_backends.estimate.cpu_time import TICK_S, TreeMeter
 from llenergymeasure.core.energy_backends.estimate.power_model import (
     CpuModel,
     Machine,
@@ -30,6 +29,9 @@ from llenergymeasure.core.energy_backends.estimate.power_model import (
 )
 from llenergymeasure.core.energy_backends.poller import Poller
 from llenergymeasure.core.energy_backends.window_timer import MonotonicClock, WindowTimer
+from llenergymeasure.core.processes.cpu_time import TreeMeter
+from llenergymeasure.core.processes.orphans import adopts_orphans
+from llenergymeasure.core.processes.proc import TICK_S
 from llenergymeasure.domain.energy import (
     DomainReading,
     EnergyMethod,
@@ -44,6 +46,9 @@ from llenergymeasure.domain.validity import Reason, ReasonCode
 from llenergymeasure.exceptions import EnergyBackendError
 
 SOURCE = "estimate"
+
+# CPU time over one tick is all or nothing.
+LEAST_TICKS = 2
 
 MODEL_ERROR = 0.4
 MODEL_ORIGIN = "arXiv 2509.22092: estimates err by up to 40 % against meters"
@@ -136,21 +141,28 @@ class EstimateBackend:
     def _cpu_reading(self, seen: _Window, window: MeasurementWindow) -> DomainReading:
         cpu = self._cpu
         assert cpu is not None, "a window opens only on a prepared source"
-        origin = f"CPU time of this process tree x {cpu.origin}"
+        origin = f"CPU time of the measured processes x {cpu.origin}"
         if seen.used_s is None:
             return _unread(origin, window)
         # Two threads of one core are two CPUs busy, and draw what the core draws.
         busy_s = min(seen.used_s, cpu.cores * window.duration_s)
-        rounding_s = 2 * TICK_S * seen.processes
+        unsure_s = min(2 * TICK_S * seen.processes + seen.unsure_s, cpu.cores * window.duration_s)
         return _estimate_domain(
-            "cpu", busy_s * cpu.w_per_core, rounding_s * cpu.w_per_core, origin, window, seen
+            "cpu",
+            EnergyScope.PROCESS,
+            busy_s * cpu.w_per_core,
+            unsure_s * cpu.w_per_core,
+            origin,
+            window,
+            seen,
         )
 
     def _ram_reading(self, window: MeasurementWindow) -> DomainReading:
         assert self._ram is not None, "a window opens only on a prepared source"
         power_w, words = self._ram
         origin = f"the machine's memory: {words}"
-        return _estimate_domain("ram", power_w * window.duration_s, None, origin, window)
+        joules = power_w * window.duration_s
+        return _estimate_domain("ram", EnergyScope.MACHINE, joules, None, origin, window)
 
 
 class _Window:
@@ -159,9 +171,10 @@ class _Window:
     def __init__(self, root: int, clock: MonotonicClock, every_s: float) -> None:
         self.used_s: float | None = None
         self._clock = clock
+        self._every_s = every_s
         self._lock = threading.Lock()
         self._ended = False
-        self._tree = TreeMeter(root)
+        self._tree = TreeMeter(root, adopts=adopts_orphans())
         # 16 bytes a look: a day of them stays small.
         self._times_ns = array("q", [clock()])
         self._used_s = array("d", [0.0])
@@ -186,20 +199,50 @@ class _Window:
         return self._tree.most
 
     @property
+    def unsure_s(self) -> float:
+        """By how much the CPU seconds may be off, beside rounding."""
+        return self._tree.unsure_s
+
+    @property
+    def findings(self) -> tuple[Reason, ...]:
+        """What was seen to escape."""
+        count = self._tree.unfollowed
+        if not count:
+            return ()
+        who = "1 process" if count == 1 else f"{count} processes"
+        detail = (
+            f"cpu: {who} ended without leaving its CPU time to a measured process (the parent "
+            "ignores SIGCHLD, or had ended before): the time after the last look is not counted, "
+            f"at most {self.unsure_s:.2g} s"
+        )
+        return (Reason(code=ReasonCode.CPU_TIME_LOST, detail=detail),)
+
+    @property
     def evidence(self) -> Evidence:
         """How often was looked."""
         gaps = [b - a for a, b in itertools.pairwise(self._times_ns)]
         return Evidence(samples=len(self._times_ns), longest_gap_s=max(gaps, default=0) / 1e9)
 
     def series(self) -> SampleSeries:
-        """CPU use between two looks, in percent of all CPUs, at the later one."""
+        """CPU use between two looks, in percent of all CPUs, at the later one.
+
+        CPU time comes in ticks: over less than half of the time between two looks, as is left at
+        the window's end, it tells nothing. Such a rest belongs to the look before it.
+        """
         cpus = psutil.cpu_count() or 1
         looks = list(zip(self._times_ns, self._used_s, strict=True))
-        percent = [
-            100 * (after_s - before_s) / ((end_ns - start_ns) / 1e9) / cpus
-            for (start_ns, before_s), (end_ns, after_s) in itertools.pairwise(looks)
-        ]
-        return SampleSeries("cpu", "cpu_percent", self._times_ns[1:], percent)
+        if len(looks) > 2 and looks[-1][0] - looks[-2][0] < self._every_s / 2 * 1e9:
+            del looks[-2]
+        times_ns, percent, late_s = array("q"), array("d"), 0.0
+        for (start_ns, before_s), (end_ns, after_s) in reversed([*itertools.pairwise(looks)]):
+            could_s = (end_ns - start_ns) / 1e9 * cpus
+            used_s = after_s - before_s + late_s
+            # A process that is found late brings what it used before.
+            late_s = max(used_s - could_s, 0.0)
+            if could_s >= LEAST_TICKS * TICK_S * cpus:
+                times_ns.append(end_ns)
+                percent.append(100 * min(max(used_s / could_s, 0.0), 1.0))
+        return SampleSeries("cpu", "cpu_percent", times_ns[::-1], percent[::-1])
 
     def _look(self) -> None:
         with self._lock:
@@ -221,10 +264,10 @@ def _root_of_all() -> int:
 
 
 def _unread(origin: str, window: MeasurementWindow) -> DomainReading:
-    detail = "the CPU time of this process tree could not be read"
+    detail = "the CPU time of the measured processes could not be read"
     return DomainReading(
         name="cpu",
-        scope=EnergyScope.MACHINE,
+        scope=EnergyScope.PROCESS,
         method=None,
         joules=None,
         origin=origin,
@@ -237,6 +280,7 @@ def _unread(origin: str, window: MeasurementWindow) -> DomainReading:
 
 def _estimate_domain(
     name: str,
+    scope: EnergyScope,
     joules: float,
     sampling_j: float | None,
     origin: str,
@@ -246,12 +290,13 @@ def _estimate_domain(
     model_j = MODEL_ERROR * joules
     return DomainReading(
         name=name,
-        scope=EnergyScope.MACHINE,
+        scope=scope,
         method=EnergyMethod.ESTIMATED,
         joules=joules,
         uncertainty_j=math.hypot(model_j, sampling_j or 0.0),
         uncertainty=Uncertainty(sampling_j=sampling_j, model_j=model_j, model_origin=MODEL_ORIGIN),
         evidence=None if seen is None else seen.evidence,
+        findings=() if seen is None else seen.findings,
         origin=origin,
         window=window,
         source=SOURCE,

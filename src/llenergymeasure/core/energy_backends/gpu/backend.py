@@ -26,8 +26,8 @@ from llenergymeasure.core.energy_backends.gpu.edges import (
 from llenergymeasure.core.energy_backends.gpu.sampler import Sampler
 from llenergymeasure.core.energy_backends.gpu.telemetry import State, Telemetry
 from llenergymeasure.core.energy_backends.gpu.track import DeviceTrack, Rhythm, Sensor
-from llenergymeasure.core.energy_backends.process_tree import ProcessTree
 from llenergymeasure.core.energy_backends.window_timer import WindowTimer
+from llenergymeasure.core.processes.ownership import ProcessTree
 from llenergymeasure.domain.conditions import DeviceConditions
 from llenergymeasure.domain.energy import DomainReading, EnergyReading
 from llenergymeasure.domain.samples import SampleSeries

@@ -14,8 +14,8 @@ from typing import Protocol
 import numpy as np
 
 from llenergymeasure.core.energy_backends.gpu.signal.reads import Floats, Ints
-from llenergymeasure.core.energy_backends.process_tree import ProcessTree
 from llenergymeasure.core.energy_backends.window_timer import MonotonicClock
+from llenergymeasure.core.processes.ownership import ProcessTree
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from llenergymeasure.core.energy_backends.nvml.naming import (
     binding_version,
     domain_of,
 )
-from llenergymeasure.core.energy_backends.process_tree import ProcessTree, sees_host_pids
+from llenergymeasure.core.processes.ownership import ProcessTree, sees_host_pids
 from llenergymeasure.domain.energy import DomainReading
 from llenergymeasure.domain.validity import ReasonCode
 

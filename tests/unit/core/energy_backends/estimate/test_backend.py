@@ -54,7 +54,6 @@ def test_all_is_estimated_and_says_by_what() -> None:
     assert set(found) == {"cpu", "ram"}
     for domain in found.values():
         assert domain.method is EnergyMethod.ESTIMATED
-        assert domain.scope is EnergyScope.MACHINE
         assert domain.source == "estimate"
         assert domain.expected
         assert domain.uncertainty is not None
@@ -62,8 +61,11 @@ def test_all_is_estimated_and_says_by_what() -> None:
         assert "40 %" in (domain.uncertainty.model_origin or "")
         assert domain.uncertainty.gain_j is None
         assert (domain.uncertainty_j or 0) >= (domain.uncertainty.model_j or 0)
+    # Idle cores are in neither the number nor its interval; all of the memory is.
+    assert found["cpu"].scope is EnergyScope.PROCESS
+    assert found["ram"].scope is EnergyScope.MACHINE
     assert found["cpu"].origin == (
-        "CPU time of this process tree x TDP 10000 W (energy.estimate.cpu_tdp_w) / 1000 cores"
+        "CPU time of the measured processes x TDP 10000 W (energy.estimate.cpu_tdp_w) / 1000 cores"
     )
     # 10 W for each core in use.
     assert found["cpu"].joules == pytest.approx(5.0, abs=1.5)
@@ -107,7 +109,56 @@ def test_samples_are_the_share_of_the_machine_in_use() -> None:
     assert len(series.times_ns) == len(series.values) >= 5
     assert max(series.values) > 100 / (os.cpu_count() or 1) / 4
     assert found["cpu"].evidence is not None
-    assert found["cpu"].evidence.samples == len(series.values) + 1
+    # The last look may come too soon after the one before to be a sample.
+    assert found["cpu"].evidence.samples - len(series.values) in (1, 2)
+    assert 0 <= min(series.values) <= max(series.values) <= 100
+
+
+class Looks:
+    """A process tree that tells what it is told to, at given times."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, used_s: list[tuple[float, float]]) -> None:
+        self.left = list(used_s)
+        self.now_s = 0.0
+        monkeypatch.setattr(estimate, "TreeMeter", lambda root, adopts: self)
+        monkeypatch.setattr(estimate, "Poller", lambda look, every_s, name: self)
+        monkeypatch.setattr(estimate.psutil, "cpu_count", lambda: 2)
+        self.window = estimate._Window(1, lambda: round(self.now_s * 1e9), 0.1)
+
+    def stop(self) -> None:
+        """As the poller."""
+
+    def used_s(self, search: bool | None) -> float:
+        self.now_s, used_s = self.left.pop(0)
+        return used_s
+
+    def percent(self) -> dict[float, float]:
+        while len(self.left) > 1:
+            self.window._look()
+        self.window.end()
+        series = self.window.series()
+        times_s = [round(time_ns / 1e9, 3) for time_ns in series.times_ns]
+        return dict(zip(times_s, [round(value, 6) for value in series.values], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("looks", "percent"),
+    [
+        # One of two CPUs all the time; the window ends shortly after a look.
+        ([(0.1, 0.1), (0.2, 0.2), (0.203, 0.2)], {0.1: 50, 0.203: pytest.approx(48.5, abs=0.1)}),
+        ([(0.1, 0.1), (0.2, 0.2), (0.28, 0.28)], {0.1: 50, 0.2: 50, 0.28: 50}),
+        # Too short for anything.
+        ([(0.003, 0.0)], {}),
+        # A child that was found late had worked before.
+        ([(0.1, 0.1), (0.2, 0.1), (0.3, 0.4)], {0.1: 50, 0.2: 50, 0.3: 100}),
+    ],
+)
+def test_a_sample_is_what_an_interval_can_tell(
+    monkeypatch: pytest.MonkeyPatch,
+    looks: list[tuple[float, float]],
+    percent: dict[float, float],
+) -> None:
+    assert Looks(monkeypatch, looks).percent() == percent
 
 
 @pytest.mark.parametrize(("option_ms", "told_s"), [(60_000, 0.02), (20, 60.0)])

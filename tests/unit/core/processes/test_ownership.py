@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from llenergymeasure.constants import PARENT_PID_ENV
-from llenergymeasure.core.energy_backends.process_tree import ProcessTree, sees_host_pids
+from llenergymeasure.core.processes.ownership import ProcessTree, sees_host_pids
 
 LONG = "sleep 30"
 
@@ -118,7 +118,7 @@ def test_what_follows_us_and_its_other_children_are_told_apart(
     rank = tmp_path / "rank.py"
     rank.write_text(
         "import os, sys\n"
-        "from llenergymeasure.core.energy_backends.process_tree import ProcessTree\n"
+        "from llenergymeasure.core.processes.ownership import ProcessTree\n"
         "other, sibling = (int(pid) for pid in sys.argv[1:])\n"
         "lem = int(os.environ['LEM_PARENT_PID'])\n"
         "pids = [os.getpid(), os.getppid(), lem, sibling, other]\n"
@@ -140,7 +140,7 @@ def test_one_of_several_ranks_has_its_siblings(started: list[int]) -> None:
     sibling = shell(started, LONG)
     script = (
         "import sys\n"
-        "from llenergymeasure.core.energy_backends.process_tree import ProcessTree\n"
+        "from llenergymeasure.core.processes.ownership import ProcessTree\n"
         "print(sorted(ProcessTree().foreign([int(sys.argv[1])])))\n"
     )
     for ranks, foreign in (("2", "[]"), ("1", f"[{sibling.pid}]")):
