@@ -26,7 +26,7 @@ from llenergymeasure.domain.trace import RequestTrace
 
 START = datetime(2030, 1, 1, 12, tzinfo=UTC)
 EXPERIMENT = "20300101-120000-000000-abcd"
-MACHINE, DEVICE = EnergyScope.MACHINE, EnergyScope.DEVICE
+MACHINE, DEVICE, PROCESS = EnergyScope.MACHINE, EnergyScope.DEVICE, EnergyScope.PROCESS
 COUNTER, INTEGRATED = EnergyMethod.COUNTER, EnergyMethod.INTEGRATED
 ESTIMATED = EnergyMethod.ESTIMATED
 

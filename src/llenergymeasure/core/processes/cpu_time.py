@@ -139,20 +139,25 @@ class TreeMeter:
         left_s: dict[int, float] = defaultdict(float)
         doubtful_s: dict[int, float] = defaultdict(float)
         missing_s = unsure_s = unseen_s = spare_s = 0.0
+        doubled_s = self._sum_doubled_s(first, last, seen)
+        if not self._adopts:
+            # It may be of another child, whom nobody saw, and this one's be gone.
+            unsure_s += sum(doubled_s.values())
         for pid in last.keys() - seen.keys():
             process = last[pid]
+            total_s = process.total_s - doubled_s[pid]
             heir, doubtful = self._find_heir(pid, last, seen)
             if heir is None:
                 self.unfollowed += 1
             if (heir is None or doubtful) and not process.zombie:
                 unseen_s += process.threads * gap_s
             if heir is not None:
-                left_s[heir] += process.total_s
-                doubtful_s[heir] += process.total_s if doubtful else 0.0
+                left_s[heir] += total_s
+                doubtful_s[heir] += total_s if doubtful else 0.0
             elif doubtful:
-                missing_s += process.total_s
+                missing_s += total_s
             else:
-                self._lost_s += process.total_s
+                self._lost_s += total_s
         for pid, process in seen.items():
             got_s = process.children_s - first[pid].children_s
             short_s = left_s[pid] - got_s
@@ -171,6 +176,29 @@ class TreeMeter:
             unsure_s += adopted_s
         self._lost_s += missing_s
         self.unsure_s += unsure_s + min(unseen_s, room_s)
+
+    def _sum_doubled_s(
+        self, first: dict[int, Process], last: dict[int, Process], seen: dict[int, Process]
+    ) -> dict[int, float]:
+        """What each that has ended had got of its children that have ended too, as last seen."""
+        gone = last.keys() - seen.keys()
+        children: dict[int, list[int]] = defaultdict(list)
+        for pid in gone:
+            parent = last[pid].parent
+            if parent in gone and (last[pid].zombie or parent not in self._deaf):
+                children[parent].append(pid)
+        doubled_s: dict[int, float] = {}
+
+        def sum_below_s(pid: int) -> float:
+            below_s = sum(sum_below_s(child) for child in children[pid])
+            got_s = last[pid].children_s - first[pid].children_s
+            doubled_s[pid] = min(got_s, below_s)
+            return below_s + last[pid].total_s - doubled_s[pid]
+
+        for pid in gone:
+            if last[pid].parent not in gone or pid not in children[last[pid].parent]:
+                sum_below_s(pid)
+        return doubled_s
 
     def _find_heir(
         self, pid: int, last: dict[int, Process], seen: dict[int, Process]

@@ -318,6 +318,32 @@ def test_what_one_child_leaves_is_not_taken_for_anothers(
         assert meter.unsure_s >= 1
 
 
+@pytest.mark.parametrize("adopts", [False, True])
+def test_what_a_child_left_to_one_that_ended_too_counts_once(
+    monkeypatch: pytest.MonkeyPatch, adopts: bool
+) -> None:
+    """2 waits for 3, and is waited for while somebody reads: its last count holds that of 3."""
+    kernel = Kernel(adopts=adopts)
+    kernel.install(monkeypatch)
+    meter = TreeMeter(1, adopts=adopts, cpus=1)
+    kernel.spawn(1)
+    kernel.spawn(2)
+    kernel.work(3)
+    kernel.end(3)
+    assert meter.used_s(search=True) == 1
+    kernel.wait(3)
+    kernel.end(2)
+
+    def read(pid: int) -> Process | None:
+        found = kernel.read(pid)
+        if pid == 2 and found is not None:
+            kernel.wait(2)
+        return found
+
+    monkeypatch.setattr(cpu_time, "read_process", read)
+    assert meter.used_s(search=True) == 1
+
+
 def test_what_an_orphan_starts_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = Kernel()
     kernel.install(monkeypatch)

@@ -11,6 +11,7 @@ from records import (
     ESTIMATED,
     INTEGRATED,
     MACHINE,
+    PROCESS,
     domain,
     gpu,
     raw,
@@ -142,6 +143,23 @@ def test_a_host_without_a_gpu_takes_nothing_from_one_with() -> None:
     )
     assert found.total_j == 25.0
     assert [(d.name, d.joules) for d in found.domains] == [("cpu", 20.0), ("gpu", 5.0)]
+
+
+def test_processes_that_are_read_apart_add_up() -> None:
+    """An estimate is of those whom its process started: another's is of others."""
+    estimate = domain(10.0, scope=PROCESS, method=ESTIMATED)
+    found = energy(*ranks([[estimate], [estimate], []]))
+    assert (found.total_j, found.boundary) == (20.0, ("cpu:process:estimated",))
+    assert [(d.name, d.scope, d.joules) for d in found.domains] == [("cpu", PROCESS, 20.0)]
+    unread = domain(None, scope=PROCESS)
+    missing_is_told(energy(*ranks([[estimate], [unread]])), 10.0, "cpu")
+
+
+def test_an_estimate_stored_as_the_machines_is_read_and_is_none_of_processes() -> None:
+    stored = domain(10.0, scope=PROCESS, method=ESTIMATED).model_dump(mode="json")
+    old = DomainReading.model_validate({**stored, "scope": "machine"})
+    found = energy(*ranks([[old], [old]]))
+    assert (found.total_j, found.boundary) == (10.0, ("cpu:machine:estimated",))
 
 
 def test_devices_are_summed_each_once() -> None:
