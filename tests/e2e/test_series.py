@@ -52,13 +52,25 @@ def test_a_folder_is_run_in_natural_order_and_one_failure_does_not_stop_the_rest
 
 def test_files_end_in_one_table(lem: Lem) -> None:
     first, second = write(lem, "a.json"), write(lem, "b.json", num_prompts=1)
-    done = lem("experiment", first, second, first, "--set", "num_cycles=2")
+    done = lem("experiment", first, second, f"./{first}", "--set", "num_cycles=2")
     assert done.returncode == 0, done.stderr
     table = done.stdout.splitlines()
     assert "J/output token" in table[0]
     assert [line.split()[0] for line in table[2:4]] == ["a", "b"]
     assert "2 measured, 0 failed" in done.stdout
     assert "1 of 2: a (a.json)" in done.stderr
+    assert "./a.json is the same file as a.json; it is measured once" in done.stderr
+
+
+def test_a_failure_is_labelled_by_its_file(lem: Lem) -> None:
+    # Both have one name, as configs made from one template do.
+    first = write(lem, "a.json", config_name="same")
+    second = write(lem, "b.json", config_name="same", echo=DYING["echo"])
+    done = lem("experiment", first, second)
+    assert done.returncode == 1
+    assert [line.split()[-1] for line in done.stdout.splitlines()[2:4]] == [first, second]
+    assert f"\n{second}: " in done.stdout
+    assert f"{second} failed: " in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [(), ("--dry-run",)])
@@ -103,6 +115,6 @@ def test_an_interruption_says_what_is_done_and_how_to_go_on(lem: Lem) -> None:
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=180)
     assert process.returncode == 130, err
-    assert "1 measured, 0 failed, 2 not run" in out
+    assert "1 measured, 0 failed, 1 interrupted, 1 not run" in out
     assert "--resume" in err
     assert lem.processes() == []

@@ -35,18 +35,28 @@ def exit_code_of(error: BaseException, args: Sequence[str]) -> int:
         del described["hint"]
     code = _code(error)
     if json_wanted:
-        _write_document(described, code)
+        _write_document({**_describe_outcomes(error), "error": described, "exit_code": code})
     _tell(described)
     if _is_bug(error) and _verbose(args):
         sys.stderr.write(_story(error))
     return code
 
 
-def _write_document(described: dict[str, Any], code: int) -> None:
+def _describe_outcomes(error: BaseException) -> dict[str, Any]:
+    """What a series had measured when it was interrupted; empty for any other error."""
+    outcomes = getattr(error, "outcomes", None)
+    if outcomes is None:
+        return {}
+    from llenergymeasure.cli.display.series import describe_series
+
+    return describe_series(outcomes)
+
+
+def _write_document(document: dict[str, Any]) -> None:
     from llenergymeasure.cli.display.text.json_output import write_json
 
     try:
-        write_json({"error": described, "exit_code": code})
+        write_json(document)
     except OutputLostError as lost:
         # What went wrong first is still told on stderr, and keeps its exit code.
         _tell_lost_output(lost)

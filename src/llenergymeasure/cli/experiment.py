@@ -180,27 +180,29 @@ def _run_several(
         return loaded, replace(chosen, fresh=fresh)
 
     files, left_out = expand_configs(named)
+    files, repeats = series.drop_repeats(files)
+    show_warnings(display.list_files(left_out, repeats), options)
     members = series.load_members(files, load_member)
-    show_warnings(display.list_notes(left_out, series.find_equal(members)), options)
-    planned = series.plan_series(members)
-    if dry_run:
-        display.show_series_plan(planned, options)
-        failed = any(one.plan is None for one in planned)
-    else:
-        from llenergymeasure.cli.display.progress import progress_view
+    show_warnings(display.list_equal(series.find_equal(members)), options)
+    try:
+        planned = series.plan_series(members)
+        if dry_run:
+            display.show_series_plan(planned, options)
+            failed = any(one.plan is None for one in planned)
+        else:
+            from llenergymeasure.cli.display.progress import progress_view
 
-        for one in planned:
-            if one.plan is not None:
-                _note_prompts(one.plan, options, f"{one.plan.config.config_name}: ")
-        try:
+            for one in planned:
+                if one.plan is not None:
+                    _note_prompts(one.plan, options, f"{one.member.source}: ")
             with progress_view(options) as observer:
                 outcomes = series.run_series(planned, observer, display.announce_end(observer))
-        except series.SeriesInterruptedError as interrupted:
-            if not options.json:  # there the error is the one document
-                display.show_series(interrupted.outcomes, options)
-            raise
-        display.show_series(outcomes, options)
-        failed = any(outcome.status is series.MemberStatus.FAILED for outcome in outcomes)
+            display.show_series(outcomes, options)
+            failed = any(outcome.status is series.MemberStatus.FAILED for outcome in outcomes)
+    except series.SeriesInterruptedError as interrupted:
+        if not options.json:  # there the error's document holds the outcomes
+            display.show_series(interrupted.outcomes, options)
+        raise
     if failed:
         click.get_current_context().exit(EXIT_RUN_FAILED)
 

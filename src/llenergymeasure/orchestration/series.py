@@ -6,6 +6,8 @@ A config that fails does not end the series: what comes after it is still measur
 from __future__ import annotations
 
 import logging
+import os
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,6 +21,7 @@ from llenergymeasure.exceptions import (
     LLEnergyMeasureError,
 )
 from llenergymeasure.orchestration.context import config_hash
+from llenergymeasure.orchestration.lifecycle import termination_as_interrupt
 from llenergymeasure.orchestration.planning import RunOptions, RunPlan, plan
 from llenergymeasure.orchestration.runner import run_planned
 from llenergymeasure.progress import ProgressObserver
@@ -31,6 +34,7 @@ class MemberStatus(StrEnum):
 
     MEASURED = "measured"
     FAILED = "failed"
+    INTERRUPTED = "interrupted"
     NOT_RUN = "not run"
 
 
@@ -71,7 +75,7 @@ class MemberOutcome:
     Attributes:
         source: Its file.
         config_name: Its name.
-        status: Measured, failed, or not run because the series was interrupted.
+        status: Measured, failed, interrupted, or not run because the series was interrupted.
         experiment_id: None if no experiment was begun.
         result: The aggregate; None if there is none.
         error: Why it failed.
@@ -86,13 +90,48 @@ class MemberOutcome:
 
 
 class SeriesInterruptedError(ExperimentInterruptedError):
-    """Ctrl-C during a series; ``outcomes`` says what became of each config."""
+    """Ctrl-C during a series; ``outcomes`` says what became of each config.
+
+    Args:
+        outcomes: Of every config, those that were not run among them.
+        cause: The interruption of the experiment that ran; None if none did.
+    """
 
     def __init__(
-        self, cause: ExperimentInterruptedError, outcomes: Sequence[MemberOutcome]
+        self, outcomes: Sequence[MemberOutcome], cause: ExperimentInterruptedError | None = None
     ) -> None:
+        if cause is None:
+            rest = [one.source for one in outcomes if one.status is MemberStatus.NOT_RUN]
+            cause = ExperimentInterruptedError(
+                "interrupted; what was measured is kept",
+                hint=f"measure the rest with: lem experiment {shlex.join(rest)}" if rest else None,
+            )
         super().__init__(cause.message, hint=cause.hint)
         self.outcomes = tuple(outcomes)
+
+
+def drop_repeats(files: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:
+    """Each file once, whatever it is called: ``a.yaml``, ``./a.yaml``, by its folder, by a link.
+
+    Returns:
+        The first name of each file, and for each name left out the pair of first name and it.
+    """
+    first: dict[str, str] = {}
+    repeats = []
+    for file in files:
+        identity = _identify(file)
+        if identity in first:
+            repeats.append((first[identity], file))
+        else:
+            first[identity] = file
+    return list(first.values()), repeats
+
+
+def _identify(file: str) -> str:
+    try:
+        return os.path.realpath(file)
+    except ValueError:  # no name that a file can have; loading it says so
+        return file
 
 
 def load_members(
@@ -101,7 +140,7 @@ def load_members(
     """Load every file.
 
     Args:
-        files: As they are named to the user; a file that is named twice is loaded once.
+        files: As they are named to the user, each once.
         load: Loads one.
 
     Raises:
@@ -109,7 +148,7 @@ def load_members(
     """
     members: list[Member] = []
     problems: list[Problem] = []
-    for file in dict.fromkeys(files):
+    for file in files:
         try:
             members.append(Member(file, *load(file)))
         except ConfigurationError as error:
@@ -124,17 +163,22 @@ def plan_series(members: Sequence[Member]) -> list[PlannedMember]:
 
     Raises:
         InvalidConfigError: With the problems of all configs whose input is wrong.
+        SeriesInterruptedError: Ctrl-C, SIGTERM or SIGHUP.
     """
     planned: list[PlannedMember] = []
     problems: list[Problem] = []
-    for member in members:
-        try:
-            planned.append(PlannedMember(member, plan(member.loaded, member.options)))
-        except LLEnergyMeasureError as error:
-            if isinstance(error, ConfigurationError):
-                problems += _list_problems(member.source, error)
-            else:
-                planned.append(PlannedMember(member, None, error))
+    try:
+        with termination_as_interrupt():
+            for member in members:
+                try:
+                    planned.append(PlannedMember(member, plan(member.loaded, member.options)))
+                except ConfigurationError as error:
+                    problems += _list_problems(member.source, error)
+                except LLEnergyMeasureError as error:
+                    planned.append(PlannedMember(member, None, error))
+    except KeyboardInterrupt as error:
+        unrun = [_describe(member, MemberStatus.NOT_RUN) for member in members]
+        raise SeriesInterruptedError(unrun) from error
     if problems:
         raise InvalidConfigError(problems, hint="nothing was run; mend these, or leave them out")
     return planned
@@ -168,52 +212,66 @@ def run_series(
         SeriesInterruptedError: Ctrl-C, SIGTERM or SIGHUP; what was measured is kept.
     """
     outcomes: list[MemberOutcome] = []
-    for place, one in enumerate(planned, start=1):
-        observer.notice(
-            f"{place} of {len(planned)}: {one.member.loaded.config.config_name} "
-            f"({one.member.source})"
-        )
-        try:
-            outcome = _run_member(one, observer)
-        except ExperimentInterruptedError as error:
-            rest = [_describe(later, MemberStatus.NOT_RUN) for later in planned[place - 1 :]]
-            raise SeriesInterruptedError(error, [*outcomes, *rest]) from error
-        outcomes.append(outcome)
-        on_end(outcome)
+    try:
+        with termination_as_interrupt():
+            for place, one in enumerate(planned, start=1):
+                name = one.member.loaded.config.config_name
+                observer.notice(f"{place} of {len(planned)}: {name} ({one.member.source})")
+                outcomes.append(_run_member(one, observer))
+                on_end(outcomes[-1])
+    except _MemberInterruptedError as interrupted:
+        rest = planned[len(outcomes) + 1 :]
+        raise SeriesInterruptedError(
+            [*outcomes, interrupted.outcome, *_not_run(rest)], interrupted.cause
+        ) from interrupted
+    except KeyboardInterrupt as error:
+        # Between two configs, or while one is only being begun.
+        raise SeriesInterruptedError([*outcomes, *_not_run(planned[len(outcomes) :])]) from error
     return outcomes
+
+
+def _not_run(planned: Sequence[PlannedMember]) -> list[MemberOutcome]:
+    return [_describe(one.member, MemberStatus.NOT_RUN) for one in planned]
+
+
+class _MemberInterruptedError(Exception):
+    def __init__(self, outcome: MemberOutcome, cause: ExperimentInterruptedError) -> None:
+        super().__init__(cause.message)
+        self.outcome = outcome
+        self.cause = cause
 
 
 def _run_member(planned: PlannedMember, observer: ProgressObserver) -> MemberOutcome:
     watched = _NotingObserver(observer)
+    member = planned.member
     try:
         if planned.plan is None:
             assert planned.failure is not None, "without a plan there is a reason"
             raise planned.failure
-        member = planned.member
         ended = run_planned(member.loaded, planned.plan, member.options, watched)
-    except ExperimentInterruptedError:
-        raise
+    except ExperimentInterruptedError as error:
+        outcome = _describe(member, MemberStatus.INTERRUPTED, watched.experiment_id, error=error)
+        raise _MemberInterruptedError(outcome, error) from error
     except LLEnergyMeasureError as error:
-        return _describe(planned, MemberStatus.FAILED, watched.experiment_id, error=error)
+        return _describe(member, MemberStatus.FAILED, watched.experiment_id, error=error)
     except Exception as error:
         # Even a fault of ours must not cost the configs that come after it.
-        logger.exception("%s failed unexpectedly", planned.member.source)
+        logger.exception("%s failed unexpectedly", member.source)
         wrapped = LLEnergyMeasureError(f"{type(error).__name__}: {error}")
-        return _describe(planned, MemberStatus.FAILED, watched.experiment_id, error=wrapped)
-    status = MemberStatus.MEASURED if ended.failure is None else MemberStatus.FAILED
-    return _describe(planned, status, ended.experiment_id, result=ended.result, error=ended.failure)
+        return _describe(member, MemberStatus.FAILED, watched.experiment_id, error=wrapped)
+    return _describe(member, MemberStatus.MEASURED, ended.experiment_id, result=ended.result)
 
 
 def _describe(
-    planned: PlannedMember,
+    member: Member,
     status: MemberStatus,
     experiment_id: str | None = None,
     *,
     result: AggregatedResult | None = None,
     error: LLEnergyMeasureError | None = None,
 ) -> MemberOutcome:
-    name = planned.member.loaded.config.config_name
-    return MemberOutcome(planned.member.source, name, status, experiment_id, result, error)
+    name = member.loaded.config.config_name
+    return MemberOutcome(member.source, name, status, experiment_id, result, error)
 
 
 class _NotingObserver:

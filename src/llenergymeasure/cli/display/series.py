@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -18,10 +19,17 @@ from llenergymeasure.orchestration.series import (
 from llenergymeasure.progress import ProgressObserver
 
 
-def list_notes(left_out: Sequence[str], equal: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """What the user should know of the files before the first one runs."""
+def list_files(left_out: Sequence[str], repeats: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Files that are named and not measured, or not measured twice."""
     for file in left_out:
         yield f"{file} is no config and is left out"
+    for first, again in repeats:
+        same = "is named twice" if again == first else f"is the same file as {first}"
+        yield f"{again} {same}; it is measured once"
+
+
+def list_equal(equal: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Files that repeat another's settings."""
     for first, second in equal:
         yield f"{second} has the same settings as {first}; both are measured"
 
@@ -31,10 +39,10 @@ def announce_end(observer: ProgressObserver) -> Callable[[MemberOutcome], None]:
 
     def announce(outcome: MemberOutcome) -> None:
         if outcome.error is not None:
-            observer.notice(f"{outcome.config_name} failed: {outcome.error.message}")
+            observer.notice(f"{outcome.source} failed: {outcome.error.message}")
         else:
             observer.notice(
-                f"{outcome.config_name} is done; its result: "
+                f"{outcome.source} is measured; its result: "
                 f"lem results show {outcome.experiment_id}"
             )
 
@@ -43,9 +51,8 @@ def announce_end(observer: ProgressObserver) -> Callable[[MemberOutcome], None]:
 
 def show_series(outcomes: Sequence[MemberOutcome], options: GlobalOptions) -> None:
     """Show how each config ended, in one table."""
-    failed = [outcome for outcome in outcomes if outcome.status is MemberStatus.FAILED]
     if options.json:
-        write_json({"experiments": [_data(one) for one in outcomes], "failed": len(failed)})
+        write_json(describe_series(outcomes))
         return
     if options.quiet:
         for outcome in outcomes:
@@ -61,16 +68,31 @@ def show_series(outcomes: Sequence[MemberOutcome], options: GlobalOptions) -> No
         Column("output tokens/s", numeric=True, keep=8),
         Column("verdict", keep=9),
         Column("id", keep=6),
+        Column("file", keep=4),
     ]
     print_table(console(), columns, [_cells(outcome) for outcome in outcomes])
-    for outcome in failed:
-        assert outcome.error is not None, "what failed has a reason"
-        hint = f" ({outcome.error.hint})" if outcome.error.hint else ""
-        say(f"{outcome.config_name}: {outcome.error.message}{hint}", options)
-    measured = sum(outcome.status is MemberStatus.MEASURED for outcome in outcomes)
-    left = len(outcomes) - measured - len(failed)
-    counts = f"{measured} measured, {len(failed)} failed" + (f", {left} not run" if left else "")
-    say(f"{counts}; each result: lem results show ID", options)
+    for outcome in outcomes:
+        # What interrupted the series is told as the error of the command.
+        if outcome.error is not None and outcome.status is MemberStatus.FAILED:
+            hint = f" ({outcome.error.hint})" if outcome.error.hint else ""
+            say(f"{outcome.source}: {outcome.error.message}{hint}", options)
+    say(f"{_count(outcomes)}; each result: lem results show ID", options)
+
+
+def describe_series(outcomes: Sequence[MemberOutcome]) -> dict[str, Any]:
+    """How each config ended, for programs."""
+    failed = sum(outcome.status is MemberStatus.FAILED for outcome in outcomes)
+    return {"experiments": [_data(outcome) for outcome in outcomes], "failed": failed}
+
+
+def _count(outcomes: Sequence[MemberOutcome]) -> str:
+    counts = Counter(outcome.status for outcome in outcomes)
+    always = (MemberStatus.MEASURED, MemberStatus.FAILED)
+    return ", ".join(
+        f"{counts[status]} {status}"
+        for status in MemberStatus
+        if counts[status] or status in always
+    )
 
 
 def show_series_plan(planned: Sequence[PlannedMember], options: GlobalOptions) -> None:
@@ -102,7 +124,13 @@ def _cells(outcome: MemberOutcome) -> list[str]:
             for text in (significant(energy.j_per_output_token), significant(per_cycle))
         ]
         numbers.append(significant(inference.output_tokens_per_s))
-    return [outcome.config_name, *numbers, verdict, outcome.experiment_id or MISSING]
+    return [
+        outcome.config_name,
+        *numbers,
+        verdict,
+        outcome.experiment_id or MISSING,
+        outcome.source,
+    ]
 
 
 def _data(outcome: MemberOutcome) -> dict[str, Any]:
