@@ -8,9 +8,10 @@ from enum import StrEnum
 
 
 class CheckState(StrEnum):
-    """How a check came out, worst last."""
+    """How a check came out, worst last. What is optional may be absent: that is no fault."""
 
     OK = "ok"
+    ABSENT = "not there"
     WARNING = "warning"
     FAILED = "failed"
 
@@ -32,6 +33,7 @@ class Check:
 
 
 def worst(checks: Sequence[Check]) -> CheckState:
-    """The worst state of all."""
+    """The worst state of all; what is absent does not count."""
     order = list(CheckState)
-    return max((check.state for check in checks), key=order.index, default=CheckState.OK)
+    states = (check.state for check in checks if check.state is not CheckState.ABSENT)
+    return max(states, key=order.index, default=CheckState.OK)

@@ -7,15 +7,17 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from llenergymeasure.core.machine.load import LoadMeter
 from llenergymeasure.core.machine.nvml_facts import nvml_gpus
 from llenergymeasure.orchestration.machine.backends import BackendEntry, list_backends
 from llenergymeasure.orchestration.machine.checks import Check, CheckState
 from llenergymeasure.orchestration.machine.doctor_energy import try_energy_source
 from llenergymeasure.orchestration.machine.doctor_imports import Probe, probe_module
+from llenergymeasure.orchestration.machine.doctor_load import judge_load
 
 DEFAULT_BACKEND = "pytorch"
 _HUB = "huggingface_hub"
@@ -29,18 +31,21 @@ def examine(results_dir: Path, state_dir: Path) -> list[Check]:
     Takes some seconds: engines are imported (each in a process of its own), and the energy
     source is read once.
     """
+    load = LoadMeter()
     backends = list_backends()
     modules = _modules(backends)
     # Before the imports: on a busy machine a sensor's updates cannot be told.
     energy = try_energy_source()
+    seen_load = judge_load(load.sample())
     with ThreadPoolExecutor(max_workers=4) as pool:
         probes = dict(zip(modules, pool.map(probe_module, modules), strict=True))
         return [
             _python(),
             *(_module(name, probe, backends) for name, probe in probes.items()),
-            *_backends(backends),
+            *_backends(backends, probes),
             _gpus(probes.get("torch")),
             *energy,
+            seen_load,
             *_folders(results_dir, state_dir, probes.get(_HUB)),
             _disk(results_dir),
         ]
@@ -61,7 +66,7 @@ def _module(name: str, probe: Probe, backends: list[BackendEntry]) -> Check:
         return Check(name, CheckState.OK, probe.version or "version unknown")
     users = [entry for entry in backends if name in entry.engine]
     if users and all(entry.optional for entry in users):
-        return Check(name, CheckState.OK, f"optional, does not work here: {probe.error}")
+        return Check(name, CheckState.ABSENT, f"optional, does not work here: {probe.error}")
     needed = name == _HUB or any(_is_wanted(entry) for entry in users)
     hint = next((entry.hint for entry in users if entry.hint), None)
     return Check(name, CheckState.FAILED if needed else CheckState.WARNING, probe.error, hint)
@@ -72,25 +77,35 @@ def _is_wanted(entry: BackendEntry) -> bool:
     return entry.name == DEFAULT_BACKEND if entry.kind == "inference" else entry.automatic
 
 
-def _backends(backends: list[BackendEntry]) -> Iterator[Check]:
+def _backends(backends: list[BackendEntry], probes: Mapping[str, Probe]) -> Iterator[Check]:
     for kind in ("inference", "energy"):
-        names = [e.name for e in backends if e.kind == kind and e.state == "available"]
+        names = [e.name for e in backends if e.kind == kind and _can_be_imported(e, probes)]
         state = CheckState.OK if names else CheckState.FAILED
-        yield Check(f"{kind} backends", state, ", ".join(names) or "none can be used")
+        # Whether a sensor is there is said of each domain.
+        detail = f"installed: {', '.join(names)}" if names else "none can be used"
+        yield Check(f"{kind} backends", state, detail)
     for entry in backends:
         if entry.state == "missing" and entry.optional:
-            yield Check(f"backend {entry.name}", CheckState.OK, f"optional, {entry.reason}")
+            detail = f"optional, {entry.reason}"
+            yield Check(f"backend {entry.name}", CheckState.ABSENT, detail, entry.hint)
         elif entry.state != "available":
             state = CheckState.FAILED if _is_wanted(entry) else CheckState.WARNING
             detail = f"{entry.state}: {entry.reason}"
             yield Check(f"backend {entry.name}", state, detail, entry.hint)
 
 
+def _can_be_imported(entry: BackendEntry, probes: Mapping[str, Probe]) -> bool:
+    works = all(name in probes and probes[name].error is None for name in entry.engine)
+    return entry.state == "available" and works
+
+
 def _gpus(torch: Probe | None) -> Check:
     seen = nvml_gpus()
     if not seen:
         usable = ", ".join(torch.devices) if torch and torch.devices else ""
-        return Check("GPUs", CheckState.OK, usable or "none: models run on the CPU")
+        if usable:
+            return Check("GPUs", CheckState.OK, usable)
+        return Check("GPUs", CheckState.ABSENT, "models run on the CPU")
     names = ", ".join(gpu.name for gpu in seen)
     if torch is not None and not torch.devices:
         return Check(

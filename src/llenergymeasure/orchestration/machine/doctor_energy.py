@@ -64,7 +64,8 @@ def _domain(domain: DomainReading) -> Check:
     name = f"energy of {domain.name}"
     better = "; ".join(reason.detail for reason in domain.instead_of) or None
     if domain.joules is None:
-        state = CheckState.WARNING if domain.expected and domain.counted else CheckState.OK
+        # One that is shown beside the total and has no number is absent too.
+        state = CheckState.WARNING if domain.expected and domain.counted else CheckState.ABSENT
         kind = "no number" if domain.expected else "none here"
         source = f" ({domain.source})" if domain.source else ""
         detail = f"{kind}: {domain.reason or 'no reason given'}{source}"

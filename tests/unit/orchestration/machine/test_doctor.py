@@ -19,6 +19,7 @@ def healthy(monkeypatch: pytest.MonkeyPatch) -> None:
     found = Check("energy source", CheckState.OK, "gpu counter")
     monkeypatch.setattr(doctor, "try_energy_source", lambda: [found])
     monkeypatch.setattr(doctor, "nvml_gpus", tuple)
+    monkeypatch.setattr(doctor, "judge_load", lambda _: Check("load", CheckState.OK, "idle"))
 
 
 def states(checks: list[Check]) -> dict[str, CheckState]:
@@ -82,9 +83,9 @@ def energy_entry(*, optional: bool) -> BackendEntry:
 
 @pytest.mark.usefixtures("healthy")
 @pytest.mark.parametrize(
-    ("optional", "expected"), [(True, CheckState.OK), (False, CheckState.WARNING)]
+    ("optional", "expected"), [(True, CheckState.ABSENT), (False, CheckState.WARNING)]
 )
-def test_an_optional_source_that_does_not_work_is_no_fault(
+def test_an_optional_source_that_does_not_work_is_neither_ok_nor_a_fault(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, optional: bool, expected: CheckState
 ) -> None:
     there = [*doctor.list_backends(), energy_entry(optional=optional)]
@@ -93,8 +94,35 @@ def test_an_optional_source_that_does_not_work_is_no_fault(
     monkeypatch.setattr(
         doctor, "probe_module", lambda name: failing if name == "some" else Probe("1.0")
     )
-    found = states(examine(tmp_path, tmp_path))
+    checks = examine(tmp_path, tmp_path)
+    found = states(checks)
     assert (found["some"], found["backend some"]) == (expected, expected)
+    assert "some" not in next(c.detail for c in checks if c.name == "energy backends")
+
+
+@pytest.mark.usefixtures("healthy")
+def test_a_backend_whose_library_cannot_be_imported_is_not_listed_as_usable(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (name, module) = next((e.name, m) for e in doctor.list_backends() for m in e.engine)
+    failing = Probe(error="ImportError: no")
+    monkeypatch.setattr(
+        doctor, "probe_module", lambda asked: failing if asked == module else Probe("1.0")
+    )
+    details = [c.detail for c in examine(tmp_path, tmp_path) if c.name.endswith(" backends")]
+    assert all(name not in detail.replace(",", " ").split() for detail in details)
+
+
+@pytest.mark.usefixtures("healthy")
+def test_a_machine_without_a_gpu_does_not_call_it_ok(tmp_path: Path) -> None:
+    assert states(examine(tmp_path, tmp_path))["GPUs"] is CheckState.ABSENT
+
+
+def test_what_is_absent_makes_nothing_worse() -> None:
+    assert worst([Check("a", CheckState.ABSENT, "")]) is CheckState.OK
+    assert worst([Check("a", CheckState.ABSENT, ""), Check("b", CheckState.WARNING, "")]) is (
+        CheckState.WARNING
+    )
 
 
 def test_a_module_is_asked_in_a_process_of_its_own() -> None:

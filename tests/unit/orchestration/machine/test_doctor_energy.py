@@ -115,7 +115,7 @@ def test_an_estimate_that_nothing_here_betters_is_no_warning(
 def test_what_is_not_there_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     none_here = domain("gpu", None, expected=False, reason="there is no NVIDIA driver")
     _, of_gpu = checks(monkeypatch, reading(none_here))
-    assert of_gpu.state is CheckState.OK
+    assert of_gpu.state is CheckState.ABSENT
     assert of_gpu.detail == "none here: there is no NVIDIA driver (some)"
 
 
