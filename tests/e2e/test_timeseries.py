@@ -72,7 +72,7 @@ def stored(file: Path) -> list[dict[str, Any]]:
 
 def test_every_format(there: tuple[Lem, Path]) -> None:
     lem, folder = there
-    for name in ("x.png", "x.svg", "x.html", "x.csv"):
+    for name in ("x.png", "x.svg", "x.pdf", "x.html", "x.csv"):
         done = lem("results", "timeseries", "latest", "--requests", "-o", name)
         assert (done.returncode, done.stderr) == (0, "")
         assert name in done.stdout
@@ -85,6 +85,7 @@ def test_every_format(there: tuple[Lem, Path]) -> None:
     assert {"power (W)", "energy (J)", "requests in flight"} <= texts
     assert {"time since the window's start (s)", f"curve {folder.name} (replayed)"} <= texts
     assert {"gpu cycle 1 (replayed)", "gpu cycle 2 (replayed)"} <= texts
+    assert (lem.folder / "x.pdf").read_bytes().startswith(b"%PDF-1.")
     page = (lem.folder / "x.html").read_text(encoding="utf-8")
     assert "<script src" not in page
     assert "power (W)" in page
@@ -163,7 +164,7 @@ def test_wrong_words_are_told_with_what_there_is(
         ("latest", "--process", "1"): "there is no process 1",
         ("latest", "--quantity", "watts"): "power_w, energy_j",
         ("latest", "--device", "gpu:9"): "no device 'gpu:9' was sampled",
-        ("latest", "-o", "x.pdf"): ".png, .svg, .html, .csv",
+        ("latest", "-o", "x.gif"): ".png, .svg, .pdf, .html, .csv",
         ("latest", "-o", "x"): "without a suffix",
         ("latest", "--format", "png"): "--output",
     }.items():

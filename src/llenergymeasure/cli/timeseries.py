@@ -12,7 +12,7 @@ from llenergymeasure.cli.display.text.json_output import write_json
 from llenergymeasure.cli.display.text.notices import say
 from llenergymeasure.cli.export import write_table
 
-_FORMS = ("png", "svg", "html", "csv")
+_FORMS = ("png", "svg", "pdf", "html", "csv")
 
 
 @click.command("timeseries")

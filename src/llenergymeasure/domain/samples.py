@@ -15,7 +15,7 @@ class SampleSeries:
         quantity: With its unit: ``power_w``, ``energy_j`` (cumulative), ``sm_percent``,
             ``memory_percent``, ``memory_used_bytes``, ``temperature_c``, ``sm_clock_mhz``,
             ``memory_clock_mhz``, ``power_limit_w``, ``throttle_reasons`` (bit mask),
-            ``cpu_percent`` (of all CPUs, by the measured process tree).
+            ``cpu_percent`` (CPU use of the measured processes, in percent of all CPUs).
         times_ns: CLOCK_MONOTONIC, rising.
         values: One a time; a sample that failed is left out.
     """

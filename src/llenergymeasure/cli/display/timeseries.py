@@ -22,6 +22,8 @@ def show_summaries(
     experiment_id: str, found: Sequence[TrackSummary], options: GlobalOptions
 ) -> None:
     """A line a series: how many samples, how often, lowest, mean, highest."""
+    from llenergymeasure.results.plots.chart import axis_title
+
     if options.json:
         write_json({"experiment_id": experiment_id, "series": list(found)})
         return
@@ -29,6 +31,10 @@ def show_summaries(
     rows = [[cell(one) for _, cell in shown] for one in found]
     print_table(console(), [column for column, _ in shown], rows)
     if not options.quiet:
+        for quantity in dict.fromkeys(one.quantity for one in found):
+            # A percentage alone does not say of what.
+            if quantity.endswith("_percent"):
+                say(f"{quantity}: {axis_title(quantity)}", options)
         say(f"plot them with: lem results timeseries {experiment_id} -o FILE.png", options)
 
 

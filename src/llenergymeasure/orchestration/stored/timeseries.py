@@ -68,7 +68,7 @@ def summaries(tracks: Sequence[Track]) -> list[TrackSummary]:
 
 
 def as_file(entry: ExperimentEntry, tracks: Sequence[Track], form: str) -> bytes:
-    """The series as ``csv`` (every sample) or as a plot (``png``, ``svg``, ``html``).
+    """The series as ``csv`` (every sample) or as a plot (``png``, ``svg``, ``pdf``, ``html``).
 
     Raises:
         RunError: The library that draws is not installed.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,14 +11,15 @@ from llenergymeasure.results.plots.tracks import Track
 
 _TIME = "time since the window's start (s)"
 _WIDTH, _HEIGHT, _MAIN_HEIGHT = 800, 120, 220
+_TITLE_LETTERS = 22
 
 # Panels stand in this order; what a plug-in calls otherwise comes after.
 _TITLES = {
     "power_w": "power (W)",
     "energy_j": "energy (J)",
-    "cpu_percent": "CPU use (%)",
-    "sm_percent": "SM use (%)",
-    "memory_percent": "memory use (%)",
+    "cpu_percent": "CPU use of the measured processes (% of all CPUs)",
+    "sm_percent": "GPU busy, with any kernel (% of time)",
+    "memory_percent": "GPU memory read or written (% of time)",
     "memory_used_bytes": "memory used (bytes)",
     "temperature_c": "temperature (°C)",
     "sm_clock_mhz": "SM clock (MHz)",
@@ -168,10 +170,18 @@ def _value_axis(quantity: str, values: Sequence[float]) -> dict[str, Any]:
     return {
         "field": "v",
         "type": "quantitative",
-        "title": axis_title(quantity),
+        # It runs along the axis, and must not reach into the next panel.
+        "title": _wrap(axis_title(quantity)),
         "scale": scale,
         "axis": {"format": "~s"} if quantity.endswith("_bytes") else {},
     }
+
+
+def _wrap(title: str) -> str | list[str]:
+    if len(title) <= _TITLE_LETTERS:
+        return title
+    words, _, unit = title.partition(" (")
+    return [*textwrap.wrap(words, _TITLE_LETTERS), *([f"({unit}"] if unit else [])]
 
 
 def _color(lines: Sequence[str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A chart as a file: PNG, SVG, or an HTML page that needs nothing from anywhere else."""
+"""A chart as a file: PNG, SVG, PDF, or an HTML page that needs nothing from anywhere else."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from llenergymeasure.exceptions import RunError
 
-FORMS = ("png", "svg", "html")
+FORMS = ("png", "svg", "pdf", "html")
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -53,6 +53,9 @@ def render_chart(chart: dict[str, Any], form: str) -> bytes:
     if form == "svg":
         svg: str = vl_convert.vegalite_to_svg(chart, allowed_base_urls=[])
         return svg.encode()
+    if form == "pdf":
+        pdf: bytes = vl_convert.vegalite_to_pdf(chart, allowed_base_urls=[])
+        return pdf
     if form == "html":
         return _page(chart, vl_convert.javascript_bundle(_SNIPPET)).encode()
     raise ValueError(f"{form!r} is none of {', '.join(FORMS)}")

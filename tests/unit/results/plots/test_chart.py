@@ -45,6 +45,7 @@ def lines(tracks: list[Track]) -> list[str]:
         ("pump_power_w", "pump power (W)"),
         ("cache_bytes", "cache (bytes)"),
         ("odd", "odd"),
+        ("cpu_percent", "CPU use of the measured processes (% of all CPUs)"),
     ],
 )
 def test_axes_say_what_they_show_with_its_unit(quantity: str, expected: str) -> None:
@@ -55,7 +56,8 @@ def test_a_panel_a_quantity_in_a_fixed_order() -> None:
     names = ["zebra", "temperature_c", "energy_j", "power_w", "sm_percent"]
     panels = chart([track(quantity=name) for name in names], "t")["vconcat"]
     titles = [panel["encoding"]["y"]["title"] for panel in panels]
-    assert titles == ["power (W)", "energy (J)", "SM use (%)", "temperature (°C)", "zebra"]
+    busy = ["GPU busy, with any", "kernel", "(% of time)"]
+    assert titles == ["power (W)", "energy (J)", busy, "temperature (°C)", "zebra"]
     assert [panel["encoding"]["x"]["title"] for panel in panels][:-1] == [None] * 4
     assert panels[-1]["encoding"]["x"]["title"] == "time since the window's start (s)"
 
@@ -110,6 +112,14 @@ def test_an_svg_is_xml_with_the_axis_titles(hostile: dict[str, Any]) -> None:
     assert any("alert" in text for text in texts)
 
 
+def test_a_pdf_is_one_of_one_page_with_text_in_it(hostile: dict[str, Any]) -> None:
+    pdf = render_chart(hostile, "pdf")
+    assert pdf.startswith(b"%PDF-1.")
+    assert pdf.rstrip().endswith(b"%%EOF")
+    assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == 1
+    assert b"/Font" in pdf
+
+
 def test_a_page_needs_nothing_from_elsewhere_and_runs_no_foreign_script(
     hostile: dict[str, Any],
 ) -> None:
@@ -124,7 +134,7 @@ def test_a_page_needs_nothing_from_elsewhere_and_runs_no_foreign_script(
 
 
 def test_other_formats_are_refused(hostile: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="none of png, svg, html"):
+    with pytest.raises(ValueError, match="none of png, svg, pdf, html"):
         render_chart(hostile, "gif")
 
 
