@@ -1,8 +1,7 @@
 """Which AMD GPUs a HIP program sees, without asking HIP (that would set it up in this process).
 
-ROCR_VISIBLE_DEVICES first leaves out GPUs (indices or UUIDs), then HIP_VISIBLE_DEVICES, else
-CUDA_VISIBLE_DEVICES, chooses among the rest by index. Both are read from the left up to the first
-entry that names no GPU.
+ROCR_VISIBLE_DEVICES first leaves out GPUs, then HIP_VISIBLE_DEVICES, else CUDA_VISIBLE_DEVICES,
+chooses among the rest. ``gpu/visible.py`` has the rules by which each of them is read.
 """
 
 from __future__ import annotations
@@ -10,6 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from llenergymeasure.core.energy_backends.gpu.visible import (
+    UUID_PREFIX,
+    find_visible,
+    parse_visible,
+)
 from llenergymeasure.exceptions import EnergyBackendError, EnergyDevicesError
 
 _BEFORE = "ROCR_VISIBLE_DEVICES"
@@ -88,14 +92,13 @@ def _sort_as_hip(gpus: Sequence[KnownAmdGpu], variable: str) -> list[int]:
 
 
 def _filter(among: Sequence[int], gpus: Sequence[KnownAmdGpu], text: str) -> list[int]:
-    chosen: list[int] = []
-    for entry in text.split(","):
-        found = _pick_named(entry.strip().lower(), among, gpus)
-        if found is None:
-            break
-        if found not in chosen:
-            chosen.append(found)
-    return chosen
+    uuids = [_uuid_for_hip(gpus[place]) for place in among]
+    return [among[found] for found in find_visible(parse_visible(text), uuids)]
+
+
+def _uuid_for_hip(gpu: KnownAmdGpu) -> str:
+    bare = (gpu.hip_uuid or gpu.uuid).removeprefix(UUID_PREFIX).lower()
+    return f"{UUID_PREFIX}{bare}" if bare else ""
 
 
 def _pick_named(entry: str, among: Sequence[int], gpus: Sequence[KnownAmdGpu]) -> int | None:

@@ -1,14 +1,18 @@
 """Which GPUs a CUDA program sees, without asking CUDA (that would set it up in this process).
 
-CUDA reads ``CUDA_VISIBLE_DEVICES`` from the left and stops at the first entry that names no
-device. An entry is an index, the beginning of a UUID, or a MIG slice's name.
+``gpu/visible.py`` has the rules by which ``CUDA_VISIBLE_DEVICES`` is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from llenergymeasure.core.energy_backends.gpu.visible import (
+    SLICE_PREFIX,
+    find_visible,
+    parse_visible,
+)
 from llenergymeasure.exceptions import EnergyBackendError, EnergyDevicesError
 
 _ORDER = "CUDA_DEVICE_ORDER"
@@ -46,15 +50,16 @@ def visible_gpus(
     """
     if _VISIBLE not in env:
         return [Chosen(position) for position in range(len(gpus))]
-    chosen: dict[int, Chosen] = {}
-    for entry in env[_VISIBLE].split(","):
-        found = _pick_named(entry.strip(), gpus, parent_of)
-        if found is None:
-            break
-        if entry.strip().isdecimal():
-            _require_known_order(gpus, env)
-        chosen.setdefault(found.position, found)
-    return list(chosen.values())
+    entries = parse_visible(env[_VISIBLE])
+    if not entries:
+        return []
+    first = entries[0]
+    if isinstance(first, str) and first.startswith(SLICE_PREFIX):
+        return _pick_slices(map(str, entries), gpus, parent_of)
+    places = find_visible(entries, [gpu.uuid for gpu in gpus])
+    if isinstance(first, int) and places:
+        _require_known_order(gpus, env)
+    return [Chosen(place) for place in places]
 
 
 def find_named_gpus(
@@ -80,6 +85,18 @@ def find_named_gpus(
     return list(chosen.values())
 
 
+def _pick_slices(
+    entries: Iterable[str], gpus: Sequence[KnownGpu], parent_of: ParentOfSlice
+) -> list[Chosen]:
+    chosen: dict[int, Chosen] = {}
+    for entry in entries:
+        found = _pick_named(entry, gpus, parent_of)
+        if found is None:
+            break
+        chosen.setdefault(found.position, found)
+    return list(chosen.values())
+
+
 def _pick_named(entry: str, gpus: Sequence[KnownGpu], parent_of: ParentOfSlice) -> Chosen | None:
     if entry.isdecimal():
         return Chosen(int(entry)) if int(entry) < len(gpus) else None
@@ -90,7 +107,7 @@ def _pick_named(entry: str, gpus: Sequence[KnownGpu], parent_of: ParentOfSlice) 
     if not entry.upper().startswith("GPU-"):
         return None
     positions = [i for i, gpu in enumerate(gpus) if gpu.uuid.lower().startswith(entry.lower())]
-    # A beginning that fits several names none, as for CUDA.
+    # A beginning that fits several names none.
     return Chosen(positions[0]) if len(positions) == 1 else None
 
 

@@ -36,9 +36,27 @@ def positions(value: str | None, gpus: list[KnownGpu] = GPUS, **env: str) -> lis
         ("1,7,0", [1]),
         ("0,nonsense,1", [0]),
         ("NoDevFiles", []),
-        ("1,1", [1]),
+        ("1,1", []),
+        ("0,9,9", []),
+        ("1.5", [1]),
+        ("0x1", [0]),
+        ("2 ,1gpu", [2, 1]),
+        (" 2", [2]),
+        ("+1,-0", [1, 0]),
+        (",1", []),
+        ("1,,2", [1]),
+        ("-", []),
+        ("GPU-ab,GPU-ab000000-2", []),
+        ("GPU-ab, GPU-bb", [1]),
+        (" GPU-ab", []),
+        ("1,GPU-bb", [1]),
+        ("GPU-ab,0", [1]),
+        ("GPU-ab,MIG-1", [1]),
+        ("mig-1", []),
+        ("MIG-1,MIG-1", []),
         ("GPU-ab", [1]),
-        ("gpu-AB000000-2", [1]),
+        ("gpu-ab000000-2", []),
+        ("GPU-AB000000-2", []),
         ("GPU-a", []),
         ("GPU-cc,0", []),
         ("GPU-bb,GPU-aa", [2, 0]),
@@ -52,8 +70,8 @@ def test_what_a_cuda_program_sees(value: str | None, expected: list[int]) -> Non
 
 
 def test_a_slice_is_remembered() -> None:
-    chosen = visible_gpus(GPUS, {"CUDA_VISIBLE_DEVICES": "MIG-3,1"}, SLICES.get)
-    assert chosen == [Chosen(2, mig="MIG-3"), Chosen(1)]
+    chosen = visible_gpus(GPUS, {"CUDA_VISIBLE_DEVICES": "MIG-3,MIG-1,1"}, SLICES.get)
+    assert chosen == [Chosen(2, mig="MIG-3"), Chosen(0, mig="MIG-1")]
 
 
 def test_indices_of_unequal_gpus_need_a_known_order() -> None:
