@@ -211,7 +211,7 @@ class TreeMeter:
             was_deaf = parent in self._deaf and not child.zombie
             if parent not in seen:
                 if was_deaf:
-                    break
+                    return None, self._adopts
                 # It may have ended before its child, which then was an orphan.
                 child, deep = last[parent], True
                 continue
@@ -219,7 +219,8 @@ class TreeMeter:
                 return parent, True
             if was_deaf:
                 break
-            return parent, deep and not self._adopts
+            # Of a zombie that is left, too, it may have been an orphan.
+            return parent, (deep or seen[parent].zombie) and not self._adopts
         return None, deep and self._adopts
 
 

@@ -176,12 +176,16 @@ class Kernel:
     def install(self, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(cpu_time, "list_tree", self.tree)
         patch.setattr(cpu_time, "read_process", self.read)
-        patch.setattr(cpu_time, "ignores_children", lambda pid: pid in self.deaf)
+        patch.setattr(cpu_time, "ignores_children", self.ignores_children)
         patch.setattr(cpu_time, "now_s", lambda: 0.0)
         patch.setattr(cpu_time, "_monotonic_s", lambda: self.truth_s)
 
     def read(self, pid: int) -> Process | None:
         return self.there.get(pid)
+
+    def ignores_children(self, pid: int) -> bool:
+        # Of a zombie the kernel tells no signals.
+        return pid in self.deaf and pid in self.living
 
     @property
     def living(self) -> list[int]:
@@ -342,6 +346,23 @@ def test_what_a_child_left_to_one_that_ended_too_counts_once(
 
     monkeypatch.setattr(cpu_time, "read_process", read)
     assert meter.used_s(search=True) == 1
+
+
+def test_what_an_orphan_of_a_zombie_used_is_in_the_interval(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """2 starts 3, and ends; 3 works, and ends as an orphan, between two looks."""
+    kernel = Kernel()
+    kernel.install(monkeypatch)
+    meter = TreeMeter(1, cpus=1)
+    kernel.spawn(1)
+    kernel.spawn(2)
+    assert meter.used_s(search=True) == 0
+    kernel.end(2)
+    kernel.work(3)
+    kernel.end(3)
+    assert meter.used_s() == 0
+    assert meter.unsure_s >= 1
 
 
 def test_what_an_orphan_starts_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
