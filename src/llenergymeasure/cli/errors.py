@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from llenergymeasure.constants import (
 from llenergymeasure.exceptions import LLEnergyMeasureError
 
 _NEWLINE = "\n"
+_GONE_HINT = "the folder that lem was started in has been removed; cd to one that is there"
 
 
 def exit_code_of(error: BaseException, args: Sequence[str]) -> int:
@@ -31,6 +33,8 @@ def exit_code_of(error: BaseException, args: Sequence[str]) -> int:
         error.show()
         return EXIT_INPUT_WRONG
     described = _describe(error)
+    if _is_folder_gone() and not _is_interruption(error):
+        described["hint"] = _GONE_HINT
     if described["hint"] is None:
         del described["hint"]
     code = _code(error)
@@ -82,8 +86,10 @@ def _describe(error: BaseException) -> dict[str, Any]:
         if isinstance(error, click.exceptions.NoArgsIsHelpError):
             message = "Missing command."
         return {"type": kind, "message": message, "hint": hint}
-    if isinstance(error, click.Abort | KeyboardInterrupt):
+    if _is_interruption(error):
         return {"type": "Interrupted", "message": "interrupted", "hint": None}
+    if _is_missing_folder(error):
+        return {"type": kind, "message": "there is no current folder", "hint": None}
     from llenergymeasure.security import redact
 
     return {
@@ -96,19 +102,39 @@ def _describe(error: BaseException) -> dict[str, Any]:
 def _code(error: BaseException) -> int:
     if isinstance(error, LLEnergyMeasureError):
         return error.exit_code
-    if isinstance(error, click.Abort | KeyboardInterrupt):
+    if _is_interruption(error):
         return EXIT_INTERRUPTED
     if isinstance(error, click.UsageError) and error.ctx and error.ctx.command.name == "measure":
         # 2 could be the measured command's own.
         return EXIT_OWN_FAILURE
     if isinstance(error, click.ClickException):
         return EXIT_INPUT_WRONG
-    return int(getattr(error, "exit_code", EXIT_RUN_FAILED))
+    unset = EXIT_INPUT_WRONG if _is_missing_folder(error) else EXIT_RUN_FAILED
+    return int(getattr(error, "exit_code", unset))
 
 
 def _is_bug(error: BaseException) -> bool:
     known = (LLEnergyMeasureError, click.ClickException, click.Abort, KeyboardInterrupt)
-    return not isinstance(error, known)
+    return not isinstance(error, known) and not _is_missing_folder(error)
+
+
+def _is_interruption(error: BaseException) -> bool:
+    return isinstance(error, click.Abort | KeyboardInterrupt)
+
+
+def _is_folder_gone() -> bool:
+    """Whether the current folder has been removed: every relative path then leads nowhere."""
+    try:
+        os.getcwd()  # noqa: PTH109 - pathlib costs a third of the start-up
+    except OSError:
+        return True
+    return False
+
+
+def _is_missing_folder(error: BaseException) -> bool:
+    # getcwd names no file in its error; whatever else fails here says which.
+    gone = isinstance(error, FileNotFoundError) and error.filename is None
+    return gone and _is_folder_gone()
 
 
 def _tell(described: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -88,7 +89,9 @@ def measure(
     context = click.get_current_context()
     if current().json or (output is not None and str(output) == "-"):
         raise click.UsageError("stdout belongs to the command; use --output FILE for JSON.")
-    if output is not None and not _writable(output):
+    # The command may remove the folder that a relative path starts from.
+    place = None if output is None else _find_place(output)
+    if output is not None and place is None:
         click.echo(f"lem measure: {output} cannot be written; nothing was run", err=True)
         context.exit(EXIT_OWN_FAILURE)
     if country is not None and backend not in (None, "auto", "codecarbon"):
@@ -109,28 +112,58 @@ def measure(
         if error.hint:
             click.echo(f"Hint: {error.hint}", err=True)
         context.exit(EXIT_OWN_FAILURE)
-    written = output is None or _write(output, measured)
+    written = output is None or place is None or _write(output, place, measured)
     if not current().quiet:
         _show(measured)
     context.exit(measured.exit_code if written else EXIT_OWN_FAILURE)
 
 
-def _writable(output: Path) -> bool:
-    target = output if output.exists() else output.absolute().parent
-    return not output.is_dir() and target.exists() and os.access(target, os.W_OK)
+def _find_place(output: Path) -> Path | None:
+    """The file from the root on; None where nothing can be written."""
+    try:
+        place = output.absolute()
+    except OSError:  # the current folder has been removed
+        return None
+    target = place if place.exists() else place.parent
+    can_be = not place.is_dir() and target.exists() and os.access(target, os.W_OK)
+    return place if can_be else None
 
 
-def _write(output: Path, measured: MeasuredCommand) -> bool:
-    """Whether that went well: what was measured is shown all the same."""
+def _write(output: Path, place: Path, measured: MeasuredCommand) -> bool:
+    """Whether that went well; what was measured is then elsewhere.
+
+    A folder that was moved is followed; one that was removed is made anew.
+    """
     from llenergymeasure.durable import write_output
     from llenergymeasure.exceptions import StorageError
 
+    content = (json.dumps(measured.as_data(), indent=2) + "\n").encode()
+    if not output.is_absolute() and output.parent.exists():
+        with contextlib.suppress(StorageError):
+            write_output(output, content)
+            return True
     try:
-        write_output(output, (json.dumps(measured.as_data(), indent=2) + "\n").encode())
+        write_output(place, content)
     except StorageError as error:
         click.echo(f"lem measure: {error.message}", err=True)
+        click.echo(f"lem measure: {_rescue(content)}", err=True)
         return False
+    if not output.is_absolute() and not output.exists():
+        click.echo(f"lem measure: the current folder was removed; written: {place}", err=True)
     return True
+
+
+def _rescue(content: bytes) -> str:
+    """Keep what was measured where it can be kept, and say where that is."""
+    from tempfile import mkstemp
+
+    try:
+        handle, name = mkstemp(prefix="lem-measure-", suffix=".json")
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+    except OSError:
+        return f"what was measured follows\n{content.decode()}"
+    return f"what was measured is in {name}"
 
 
 def _show(measured: MeasuredCommand) -> None:
