@@ -68,6 +68,14 @@ def test_our_own_failures_are_told_apart(
     assert "Traceback" not in done.stderr
 
 
+def test_a_script_that_is_there_is_not_said_to_be_missing(lem: Lem) -> None:
+    (lem.folder / "work.sh").write_bytes(b"#!/bin/sh\r\necho ran\r\n")
+    (lem.folder / "work.sh").chmod(0o755)
+    done = lem("measure", *NONE, "--", "./work.sh")
+    assert (done.returncode, done.stdout) == (126, "")
+    assert "./work.sh cannot be executed: its lines end as on Windows (CRLF)" in done.stderr
+
+
 def test_stdout_is_the_commands_to_the_byte(lem: Lem) -> None:
     code = "import sys; sys.stdout.buffer.write(bytes(range(256)) + sys.stdin.buffer.read())"
     command = [lem.command, "measure", *NONE, "--", sys.executable, "-c", code]

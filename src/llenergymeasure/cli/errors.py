@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from llenergymeasure.cli.display.text.shortening import shorten_all
 from llenergymeasure.cli.streams import OutputLostError
 from llenergymeasure.constants import (
     EXIT_INPUT_WRONG,
@@ -37,6 +38,7 @@ def exit_code_of(error: BaseException, args: Sequence[str]) -> int:
         described["hint"] = _GONE_HINT
     if described["hint"] is None:
         del described["hint"]
+    described = shorten_all(described)
     code = _code(error)
     if json_wanted:
         _write_document({**_describe_outcomes(error), "error": described, "exit_code": code})

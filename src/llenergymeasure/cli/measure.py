@@ -81,10 +81,8 @@ def measure(
       lem measure --backend nvml,rapl --gpus 0,1 -- ./serve
     """  # noqa: D301 - click reads \b as: keep these lines
     from llenergymeasure.exceptions import LLEnergyMeasureError
-    from llenergymeasure.orchestration.metering.command import (
-        CommandCannotRunError,
-        measure_command,
-    )
+    from llenergymeasure.orchestration.metering.command import measure_command
+    from llenergymeasure.orchestration.metering.program import CommandCannotRunError
 
     context = click.get_current_context()
     if current().json or (output is not None and str(output) == "-"):
@@ -92,7 +90,7 @@ def measure(
     # The command may remove the folder that a relative path starts from.
     place = None if output is None else _find_place(output)
     if output is not None and place is None:
-        click.echo(f"lem measure: {output} cannot be written; nothing was run", err=True)
+        _tell(f"{output} cannot be written; nothing was run")
         context.exit(EXIT_OWN_FAILURE)
     if country is not None and backend not in (None, "auto", "codecarbon"):
         raise click.UsageError("--country goes with --backend codecarbon: others know no grid.")
@@ -105,17 +103,24 @@ def measure(
             interval_ms=interval_ms,
         )
     except CommandCannotRunError as error:
-        click.echo(f"lem measure: {error}", err=True)
+        _tell(str(error))
         context.exit(error.exit_code)
     except LLEnergyMeasureError as error:
-        click.echo(f"lem measure: {error.message}", err=True)
+        _tell(error.message)
         if error.hint:
-            click.echo(f"Hint: {error.hint}", err=True)
+            _tell(error.hint, "Hint")
         context.exit(EXIT_OWN_FAILURE)
     written = output is None or place is None or _write(output, place, measured)
     if not current().quiet:
         _show(measured)
     context.exit(measured.exit_code if written else EXIT_OWN_FAILURE)
+
+
+def _tell(text: str, mark: str = "lem measure") -> None:
+    from llenergymeasure.cli.display.text.shortening import shorten
+    from llenergymeasure.security import printable
+
+    click.echo(printable(f"{mark}: {shorten(text)}", keep="\n"), err=True)
 
 
 def _find_place(output: Path) -> Path | None:
@@ -145,11 +150,11 @@ def _write(output: Path, place: Path, measured: MeasuredCommand) -> bool:
     try:
         write_output(place, content)
     except StorageError as error:
-        click.echo(f"lem measure: {error.message}", err=True)
+        _tell(error.message)
         click.echo(f"lem measure: {_rescue(content)}", err=True)
         return False
     if not output.is_absolute() and not output.exists():
-        click.echo(f"lem measure: the current folder was removed; written: {place}", err=True)
+        _tell(f"the current folder was removed; written: {place}")
     return True
 
 

@@ -12,6 +12,7 @@ from llenergymeasure.cli.display.result import VERDICTS, explain_validity, valid
 from llenergymeasure.cli.display.text.console import prose_width
 from llenergymeasure.cli.display.text.lines import Row
 from llenergymeasure.cli.display.text.numbers import seconds
+from llenergymeasure.cli.display.text.shortening import shorten
 from llenergymeasure.orchestration.metering.command import MeasuredCommand
 
 
@@ -23,7 +24,7 @@ def print_measured(to: Console, measured: MeasuredCommand) -> None:
 
 
 def _rows(measured: MeasuredCommand) -> Iterator[Row]:
-    yield "Command", shlex.join(measured.command)
+    yield "Command", shorten(shlex.join(measured.command))
     yield "Exit code", str(measured.exit_code)
     yield "Time", seconds(measured.duration_s)
     for label, value in energy_rows(measured.energy):

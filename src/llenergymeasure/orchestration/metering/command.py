@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from llenergymeasure.config.energy_choice import AUTO
@@ -24,9 +22,8 @@ from llenergymeasure.core.processes.orphans import OrphanReaper, adopt_orphans, 
 from llenergymeasure.domain.metrics import EnergyMetrics
 from llenergymeasure.domain.validity import Validity
 from llenergymeasure.orchestration.metering.meter import EnergyMeter
+from llenergymeasure.orchestration.metering.program import check_runnable, explain_failure
 
-EXIT_CANNOT_RUN = 126
-EXIT_NOT_FOUND = 127
 SIGNALLED = 128
 
 _FORWARDED = (
@@ -71,14 +68,6 @@ class MeasuredCommand:
         }
 
 
-class CommandCannotRunError(Exception):
-    """The command cannot be started; ``exit_code`` is 126 or 127, as a shell would give."""
-
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
-
-
 def measure_command(
     command: Sequence[str],
     backend: str | Sequence[str] = AUTO,
@@ -93,7 +82,7 @@ def measure_command(
         CommandCannotRunError: It is not there, or cannot be executed.
         UnknownBackendError, ConfigurationError: The energy backend or its options are wrong.
     """
-    _check_runnable(command[0])
+    check_runnable(command[0])
     with _orphans_adopted(), _signals_held() as mask:
         meter = EnergyMeter(backend, options, gpus=gpus, interval_ms=interval_ms)
         try:
@@ -107,16 +96,6 @@ def measure_command(
             )
         finally:
             meter.close()
-
-
-def _check_runnable(program: str) -> None:
-    """Find out before anything is measured, so that a typo costs nothing."""
-    if shutil.which(program) is not None:
-        return
-    named_file = os.sep in program
-    if named_file and Path(program).exists():
-        raise CommandCannotRunError(f"{program} cannot be executed", EXIT_CANNOT_RUN)
-    raise CommandCannotRunError(f"{program}: there is no such command", EXIT_NOT_FOUND)
 
 
 @contextlib.contextmanager
@@ -159,12 +138,8 @@ def _run(command: Sequence[str], mask: set[signal.Signals]) -> int:
             setsigdef=[signal.SIGPIPE, signal.SIGINT, signal.SIGQUIT],
             **group,
         )
-    except FileNotFoundError as error:
-        raise CommandCannotRunError(
-            f"{command[0]}: there is no such command", EXIT_NOT_FOUND
-        ) from error
     except OSError as error:
-        raise CommandCannotRunError(f"{command[0]}: {error.strerror}", EXIT_CANNOT_RUN) from error
+        raise explain_failure(command[0], error) from error
     return _wait(pid, own_group=own_group)
 
 
