@@ -11,8 +11,9 @@ class Progress:
     """Where a run stands.
 
     Attributes:
-        phase: ``starting``, ``preparing the device``, ``idle baseline``, ``loading``, ``warm-up``,
-            ``measuring``, ``saving``, ``aggregating``.
+        phase: ``starting``, ``preparing the device``, ``idle baseline``, ``loading``,
+            ``preparing the energy source``, ``warm-up``, ``measuring``, ``saving``,
+            ``aggregating``.
         cycle: The cycle that is being measured, from 1; None outside of one.
         planned_cycles: Cycles that the experiment has in all.
         requests_done: Requests answered in this cycle.

@@ -20,6 +20,7 @@ from llenergymeasure.constants import EXIT_RUN_FAILED
 def backends(name: str | None, file: str | None) -> None:
     """List inference and energy backends: where they come from, and what they lack here."""
     from llenergymeasure.cli.display.backends import show_backends, show_checks
+    from llenergymeasure.cli.display.progress import tell_slow
     from llenergymeasure.orchestration.machine.backends import check_backend, list_backends
 
     options = current()
@@ -30,7 +31,9 @@ def backends(name: str | None, file: str | None) -> None:
         return
     from llenergymeasure.config.loader import load_config
 
-    checks = check_backend(name, None if file is None else load_config(file))
+    config = None if file is None else load_config(file)
+    with tell_slow(f"checking {name}", options):
+        checks = check_backend(name, config)
     show_checks(name, checks, options)
     if not all(check.passed for check in checks):
         click.get_current_context().exit(EXIT_RUN_FAILED)

@@ -6,6 +6,7 @@ import click
 
 from llenergymeasure.cli.arguments.options import current, global_options
 from llenergymeasure.cli.display.checks import show_checks
+from llenergymeasure.cli.display.progress import tell_slow
 from llenergymeasure.config.runtime_env import state_dir
 from llenergymeasure.constants import EXIT_RUN_FAILED
 from llenergymeasure.orchestration.machine.checks import CheckState, worst
@@ -19,7 +20,8 @@ def doctor() -> None:
     options = current()
     if not options.quiet:
         click.echo("looking (engines are imported, the energy source is read) ...", err=True)
-    checks = examine(options.choose_results_dir(), state_dir())
+    with tell_slow("still looking", options):
+        checks = examine(options.choose_results_dir(), state_dir())
     show_checks(checks, options)
     if worst(checks) is CheckState.FAILED:
         click.get_current_context().exit(EXIT_RUN_FAILED)

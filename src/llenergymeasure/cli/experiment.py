@@ -12,6 +12,7 @@ import click
 from llenergymeasure.cli.arguments import completion
 from llenergymeasure.cli.arguments.config_flags import config_flags
 from llenergymeasure.cli.arguments.options import GlobalOptions, current, global_options
+from llenergymeasure.cli.display.progress import progress_view, tell_slow
 from llenergymeasure.cli.display.text.notices import show_warnings
 from llenergymeasure.constants import EXIT_RUN_FAILED
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from llenergymeasure.config.loader import LoadedConfig
     from llenergymeasure.orchestration.planning import RunOptions, RunPlan
     from llenergymeasure.orchestration.runner import RunOutcome
+
+_CHECKING = "checking model and prompts, which may have to be fetched"
 
 
 @click.command()
@@ -130,17 +133,19 @@ def _plan(loaded: LoadedConfig, options: GlobalOptions) -> None:
     from llenergymeasure.orchestration.planning import plan
 
     chosen = _run_options(options, loaded.config.io.results_dir, aggregate=True)
-    show_plan(plan(loaded, chosen), options)
+    with tell_slow(_CHECKING, options):
+        planned = plan(loaded, chosen)
+    show_plan(planned, options)
 
 
 def _run(loaded: LoadedConfig, options: GlobalOptions, *, aggregate: bool, fresh: bool) -> None:
     from llenergymeasure.orchestration.planning import plan
 
     chosen = _run_options(options, loaded.config.io.results_dir, aggregate=aggregate)
-    planned = plan(loaded, chosen)
+    with tell_slow(_CHECKING, options):
+        planned = plan(loaded, chosen)
     _note_prompts(planned, options)
     # Now that there is something to run.
-    from llenergymeasure.cli.display.progress import progress_view
     from llenergymeasure.orchestration.runner import run_planned
 
     with progress_view(options) as observer:
@@ -185,13 +190,12 @@ def _run_several(
     members = series.load_members(files, load_member)
     show_warnings(display.list_equal(series.find_equal(members)), options)
     try:
-        planned = series.plan_series(members)
+        with tell_slow(_CHECKING, options):
+            planned = series.plan_series(members)
         if dry_run:
             display.show_series_plan(planned, options)
             failed = any(one.plan is None for one in planned)
         else:
-            from llenergymeasure.cli.display.progress import progress_view
-
             for one in planned:
                 if one.plan is not None:
                     _note_prompts(one.plan, options, f"{one.member.source}: ")
@@ -208,7 +212,6 @@ def _run_several(
 
 
 def _resume(resume_id: str, options: GlobalOptions, *, aggregate: bool) -> None:
-    from llenergymeasure.cli.display.progress import progress_view
     from llenergymeasure.orchestration.runner import resume
 
     chosen = _run_options(options, None, aggregate=aggregate)

@@ -16,6 +16,10 @@ def gpus() -> None:
     From the shortest window on, a run's start and end cost at most 1 % of its energy.
     """
     from llenergymeasure.cli.display.gpus import show_gpus
+    from llenergymeasure.cli.display.progress import tell_slow
     from llenergymeasure.orchestration.machine.gpus import look_at_gpus
 
-    show_gpus(look_at_gpus(), current())
+    options = current()
+    with tell_slow("measuring each GPU for a moment", options):
+        report = look_at_gpus()
+    show_gpus(report, options)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,14 @@ from llenergymeasure.exceptions import (
 from llenergymeasure.orchestration.context import ExperimentContext
 from llenergymeasure.orchestration.events import EventReader, progress_of
 from llenergymeasure.orchestration.lifecycle import OomWatch, describe_exit, end_group, spawn
-from llenergymeasure.progress import ProgressObserver
+from llenergymeasure.progress import Progress, ProgressObserver
 from llenergymeasure.results.repository import FileSystemRepository
 
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.1
+# How long the child may say nothing before its observer is told that time passes.
+QUIET_S = 2.0
 # The child writes an event twice a second from a thread of its own. Silence this long means
 # that the process is stopped or stuck where not even its threads run.
 STALLED_AFTER_S = 600.0
@@ -106,15 +108,17 @@ def _follow(
     process: subprocess.Popen[bytes], events: EventReader, observer: ProgressObserver
 ) -> _Heard:
     said = _Heard()
-    heard = time.monotonic()
+    last = Progress(phase="starting")
+    heard = told = time.monotonic()
     give_up = math.inf
     while True:
         # Look for the end first, so that what was written before it is still read after it.
         ended = process.poll() is not None
         for event in events.new_events():
-            heard = time.monotonic()
+            heard = told = time.monotonic()
             if event["type"] == "progress":
-                observer.progress(progress_of(event))
+                last = progress_of(event)
+                observer.progress(last)
             elif event["type"] == "notice":
                 observer.notice(str(event["message"]))
             elif event["type"] == "failure":
@@ -124,7 +128,13 @@ def _follow(
                 give_up = time.monotonic() + CLOSING_S
         if ended or time.monotonic() > give_up:
             return said
-        if time.monotonic() - heard > STALLED_AFTER_S:
+        now = time.monotonic()
+        if now - told > QUIET_S:
+            # It is busy where not even its threads run: while an engine is imported, for one.
+            told = now
+            passed_s = last.phase_elapsed_s + now - heard
+            observer.progress(replace(last, phase_elapsed_s=passed_s))
+        if now - heard > STALLED_AFTER_S:
             raise RunError(
                 f"the measuring process gave no sign of life for {STALLED_AFTER_S:.0f} s "
                 "and was ended"

@@ -60,6 +60,10 @@ class EnergyPriming:
         if self._closed:
             self._close_source()
 
+    def is_under_way(self) -> bool:
+        """Whether ``ready`` would have to wait."""
+        return self._thread.is_alive()
+
     def ready(self) -> EnergyBackend:
         """The prepared source, or the null one with the reason; what comes afterwards is done.
 

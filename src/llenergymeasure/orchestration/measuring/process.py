@@ -67,6 +67,8 @@ def measure(context: ExperimentContext, rank: Rank, events: EventWriter) -> None
         model = backend.describe()
         check_chats(texts, prompts, model)
         baseline = idle.after_load(model)
+        if priming.is_under_way():
+            events.phase("preparing the energy source")
         energy = priming.ready()
         warmup = warm_up(backend, energy, config, texts, events)
         prepared = Prepared(
