@@ -96,7 +96,7 @@ def test_the_file_says_what_an_aggregate_says(lem: Lem) -> None:
     passed_s = time.monotonic() - begin_s
     assert done.returncode == 0
     data = json.loads((lem.folder / "m.json").read_text())
-    assert set(data) == {"command", "exit_code", "duration_s", "energy", "validity"}
+    assert set(data) == {"command", "exit_code", "duration_s", "energy", "validity", "load"}
     assert data["command"] == ["sleep", "1.1"]
     assert {"total_j", "partial_j", "estimated_j", "measured_share", "domains"} <= set(
         data["energy"]

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import sys
 import time
 
+import psutil
 import pytest
 
 from llenergymeasure import EnergyMeter
 from llenergymeasure.config.problems.report import InvalidConfigError
 from llenergymeasure.core.energy_backends.replay.backend import ReplayBackend
+from llenergymeasure.core.machine import load
 from llenergymeasure.domain.validity import ReasonCode, ValidityStatus
 from llenergymeasure.exceptions import EnergyBackendError, UnknownBackendError
 from llenergymeasure.orchestration.metering.command import measure_command
@@ -118,3 +121,39 @@ def test_a_source_that_cannot_be_set_up_says_so_in_the_reading(tmp_path) -> None
     assert meter.energy.total_j is None
     assert "nowhere.csv" in (meter.energy.reason or "")
     assert meter.validity.status is ValidityStatus.INVALID
+
+
+def test_what_others_do_meanwhile_is_flagged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with a core that somebody else keeps busy, as the kernel's counts tell it."""
+    now_s = [0.0]
+    idle = psutil.cpu_times()
+
+    def machine() -> object:
+        now_s[0] += 1.0
+        return idle._replace(user=idle.user + now_s[0], idle=idle.idle + now_s[0])
+
+    monkeypatch.setattr(load.psutil, "cpu_times", machine)
+    with EnergyMeter("none") as meter:
+        time.sleep(0.03)
+    assert meter.load is not None
+    assert (meter.load.other_cores or 0) > 1
+    (reason,) = [r for r in meter.reasons if r.code is ReasonCode.CPU_CONTENTION]
+    assert "other processes" in reason.detail
+    assert reason in meter.validity.reasons
+
+
+def test_nothing_that_is_said_of_a_program_is_about_prompts() -> None:
+    for backend, options in (("estimate", {}), ("replay", WATTS), ("none", {})):
+        measured = measure_command(["true"], backend, options)
+        said = " ".join(reason.detail for reason in measured.validity.reasons)
+        assert said
+        for word in ("prompt", "output", "token", "cycle", "experiment"):
+            assert word not in said
+
+
+def test_what_the_command_itself_does_is_not_contention() -> None:
+    burn = "import time\nwhile time.process_time() < 0.5: pass"
+    measured = measure_command([sys.executable, "-S", "-c", burn], "none")
+    assert measured.load is not None
+    assert (measured.load.own_cores or 0) * measured.load.interval_s >= 0.4
+    assert measured.as_data()["load"]["own_cores"] == measured.load.own_cores

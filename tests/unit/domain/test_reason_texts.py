@@ -11,7 +11,7 @@ from llenergymeasure.config.registry import list_registered
 from llenergymeasure.constants import ENERGY_BACKENDS_GROUP
 from llenergymeasure.core.energy_backends.rapl.reading import UDEV_FILE, UDEV_RULE
 from llenergymeasure.domain.reason_texts import REASON_TEXTS
-from llenergymeasure.domain.reason_texts.record import RUN, TOTAL
+from llenergymeasure.domain.reason_texts.record import PROGRAM, RUN, TOTAL
 from llenergymeasure.domain.validity import (
     Reason,
     ReasonCode,
@@ -76,7 +76,7 @@ def test_a_text_is_whole_and_in_sentences(code: ReasonCode) -> None:
         assert prose.count("`") % 2 == 0
         assert all(commands)
     assert text.remedy
-    assert set(text.raised_by) <= {*list_registered(ENERGY_BACKENDS_GROUP), RUN, TOTAL}
+    assert set(text.raised_by) <= {*list_registered(ENERGY_BACKENDS_GROUP), RUN, TOTAL, PROGRAM}
 
 
 @pytest.mark.parametrize("code", ReasonCode)

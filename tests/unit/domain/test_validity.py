@@ -39,6 +39,7 @@ EXPECTED = {
     ReasonCode.SAMPLES_MISSING: ValidityStatus.INVALID,
     ReasonCode.IMPOSSIBLE_VALUE: ValidityStatus.INVALID,
     ReasonCode.SAMPLE_GAP: ValidityStatus.DEGRADED,
+    ReasonCode.CPU_TIME_LOST: ValidityStatus.DEGRADED,
     ReasonCode.MIG_SHARED: ValidityStatus.DEGRADED,
     ReasonCode.MODULE_COUNTER: ValidityStatus.DEGRADED,
     ReasonCode.PROCESSES_UNKNOWN: ValidityStatus.VALID,

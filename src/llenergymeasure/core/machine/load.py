@@ -14,6 +14,7 @@ import psutil
 
 from llenergymeasure.core.processes.cpu_time import TreeMeter
 from llenergymeasure.core.processes.orphans import adopts_orphans
+from llenergymeasure.core.processes.ownership import find_common_root
 from llenergymeasure.core.processes.proc import read_process
 from llenergymeasure.domain.environment import LoadSample, MachineLoad
 from llenergymeasure.domain.validity import Reason, ReasonCode
@@ -45,7 +46,8 @@ class _Counters:
 class LoadMeter:
     """CPU use since it was made, or since the last ``sample``.
 
-    Ours are this process, its descendants, and the parent that watches it.
+    Ours are this process, the other ranks, all that descends from them, and the parent that
+    watches.
 
     Args:
         parent_pid: The watching process, if there is one.
@@ -53,7 +55,8 @@ class LoadMeter:
 
     def __init__(self, parent_pid: int | None = None) -> None:
         self._parent_pid = parent_pid
-        self._tree = TreeMeter(os.getpid(), adopts=adopts_orphans())
+        self._root = find_common_root()
+        self._tree = TreeMeter(self._root, adopts=adopts_orphans())
         self._last = self._read()
 
     def sample(self) -> LoadSample:
@@ -64,7 +67,8 @@ class LoadMeter:
     def _read(self) -> _Counters:
         busy_s, total_s = _machine_cpu_s()
         at_ns, own_s = time.monotonic_ns(), self._tree.used_s(search=True)
-        parent = None if self._parent_pid is None else read_process(self._parent_pid)
+        above = self._parent_pid if self._parent_pid != self._root else None
+        parent = None if above is None else read_process(above)
         if own_s is not None and parent is not None:
             own_s += parent.total_s
         return _Counters(at_ns=at_ns, own_s=own_s, busy_s=busy_s, total_s=total_s)
@@ -93,7 +97,7 @@ def _why_unknown(during: LoadSample | None) -> str:
     if during is not None and during.interval_s < MIN_INTERVAL_S:
         return (
             f"the window of {during.interval_s * 1e3:.0f} ms is too short to tell whether other "
-            "processes were busy; measure more prompts or longer outputs"
+            "processes were busy; measure longer"
         )
     return "the CPU use of other processes could not be read, so contention cannot be ruled out"
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 
+from llenergymeasure.config.runtime_env import current_rank
 from llenergymeasure.constants import PARENT_PID_ENV
 
 # The kernel's own number for the first namespace of process ids (PROC_PID_INIT_INO).
@@ -32,6 +33,12 @@ def sees_host_pids(link: Path = Path("/proc/self/ns/pid")) -> bool:
         return str(link.readlink()) == _HOST_NAMESPACE
     except OSError:
         return False
+
+
+def find_common_root() -> int:
+    """This process; the parent of all where there are several ranks."""
+    # The first process of a container has a parent that it cannot see: 0.
+    return os.getpid() if current_rank().count == 1 else os.getppid() or os.getpid()
 
 
 class ProcessTree:

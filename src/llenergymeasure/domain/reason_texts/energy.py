@@ -66,7 +66,8 @@ ENERGY = {
         "the window's ends and the nearest updates weighs more in a short window. Caches, clocks "
         "and temperature are still settling.",
         remedy=(
-            "Measure longer: more prompts (`num_prompts`) or longer outputs (`max_output_tokens`).",
+            "Measure longer: more prompts (`num_prompts`), longer outputs (`max_output_tokens`); "
+            "with `lem measure`, more work.",
             "Look at the interval (`uncertainty_j`): its edge part is what a short window costs.",
         ),
         raised_by=(RUN, TOTAL),

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 RUN = "the experiment"
 TOTAL = "the total"
+PROGRAM = "`lem measure` and `EnergyMeter`"
 
 
 class Frequency(StrEnum):
@@ -30,7 +31,7 @@ class ReasonText:
         meaning: What was seen.
         harm: How joules or rates go wrong by it.
         remedy: What to do, a step each; the first is the one to try first.
-        raised_by: Energy backends that say so; or ``RUN`` or ``TOTAL``.
+        raised_by: Energy backends that say so; or ``RUN``, ``TOTAL`` or ``PROGRAM``.
         frequency: How often it is met.
         where: On which machines or in which runs.
     """

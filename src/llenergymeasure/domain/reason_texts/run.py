@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from llenergymeasure.domain.reason_texts.record import PROGRAM, TOTAL, Frequency, ReasonText
 from llenergymeasure.domain.reason_texts.record import RUN as EXPERIMENT
-from llenergymeasure.domain.reason_texts.record import TOTAL, Frequency, ReasonText
 from llenergymeasure.domain.validity import ReasonCode
 
 RUN = {
@@ -17,7 +17,7 @@ RUN = {
             "Stop them (`top` shows which), or measure when the machine is idle.",
             "On a cluster, ask for the whole node.",
         ),
-        raised_by=(EXPERIMENT,),
+        raised_by=(EXPERIMENT, PROGRAM),
         frequency=Frequency.COMMON,
         where="desktops, shared servers, CI",
     ),
@@ -29,7 +29,7 @@ RUN = {
             "If the window was very short, measure longer.",
             "Run where `/proc/stat` and `/proc/PID` are readable.",
         ),
-        raised_by=(EXPERIMENT,),
+        raised_by=(EXPERIMENT, PROGRAM),
         frequency=Frequency.RARE,
         where="sandboxes with frozen counters, windows below 20 ms",
     ),

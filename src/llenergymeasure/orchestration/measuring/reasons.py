@@ -16,6 +16,9 @@ from llenergymeasure.orchestration.measuring.reasons_before import warmup_reason
 MEASURED_WINDOW_MIN_S = 10.0
 ESTIMATED_WINDOW_MIN_S = 1.0
 
+# What makes a run longer; another program has no prompts.
+_LONGER = "more prompts, longer outputs"
+
 
 def process_reasons(
     traces: Sequence[RequestTrace],
@@ -27,7 +30,7 @@ def process_reasons(
     """Reasons that one process and one cycle give; those of the sums are the aggregate's."""
     found = (
         _below_minimum(window, min_duration_s),
-        _short_window(reading, window),
+        _short_window(reading, window, f"measure longer: {_LONGER}"),
         _report_replayed(reading),
         _report_truncated(traces),
     )
@@ -42,7 +45,7 @@ def window_reasons(reading: EnergyReading) -> list[Reason]:
     if not windows:
         return found
     shortest = min(windows, key=lambda window: window.duration_s)
-    reason = _short_window(reading, shortest)
+    reason = _short_window(reading, shortest, "measure longer")
     return [*found, reason] if reason else found
 
 
@@ -68,11 +71,11 @@ def _below_minimum(window: MeasurementWindow, min_duration_s: float | None) -> R
     return Reason(
         code=ReasonCode.BELOW_MIN_DURATION,
         detail=f"{window.duration_s:.2f} s is under min_duration_s ({min_duration_s:g} s); "
-        "measure longer: more prompts, longer outputs",
+        f"measure longer: {_LONGER}",
     )
 
 
-def _short_window(reading: EnergyReading, window: MeasurementWindow) -> Reason | None:
+def _short_window(reading: EnergyReading, window: MeasurementWindow, advice: str) -> Reason | None:
     methods = {domain.method for domain in reading.domains if domain.joules is not None}
     if not methods:
         return None
@@ -83,8 +86,7 @@ def _short_window(reading: EnergyReading, window: MeasurementWindow) -> Reason |
     why = "a counter's update period weighs too much" if measured else "the load model under-reads"
     return Reason(
         code=ReasonCode.WINDOW_TOO_SHORT,
-        detail=f"{window.duration_s:.2f} s is under {least:g} s, where {why}; "
-        "measure longer: more prompts, longer outputs",
+        detail=f"{window.duration_s:.2f} s is under {least:g} s, where {why}; {advice}",
     )
 
 

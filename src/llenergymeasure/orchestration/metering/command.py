@@ -19,6 +19,7 @@ from typing import Any
 
 from llenergymeasure.config.energy_choice import AUTO
 from llenergymeasure.core.processes.orphans import OrphanReaper, adopt_orphans, adopts_orphans
+from llenergymeasure.domain.environment import LoadSample
 from llenergymeasure.domain.metrics import EnergyMetrics
 from llenergymeasure.domain.validity import Validity
 from llenergymeasure.orchestration.metering.meter import EnergyMeter
@@ -49,6 +50,7 @@ class MeasuredCommand:
         duration_s: From its start to its end.
         energy: As in an experiment's aggregate; nothing in it is per token.
         validity: The verdict on the energy.
+        load: CPU use of the command (and of us, who wait for it), and of all other processes.
     """
 
     command: tuple[str, ...]
@@ -56,6 +58,7 @@ class MeasuredCommand:
     duration_s: float
     energy: EnergyMetrics
     validity: Validity
+    load: LoadSample | None = None
 
     def as_data(self) -> dict[str, Any]:
         """Plain data, as it is written to a file."""
@@ -65,6 +68,7 @@ class MeasuredCommand:
             "duration_s": self.duration_s,
             "energy": self.energy.model_dump(mode="json"),
             "validity": self.validity.model_dump(mode="json"),
+            "load": None if self.load is None else self.load.model_dump(mode="json"),
         }
 
 
@@ -92,7 +96,7 @@ def measure_command(
             duration_s = (time.monotonic_ns() - begin_ns) / 1e9
             meter.stop()
             return MeasuredCommand(
-                tuple(command), exit_code, duration_s, meter.energy, meter.validity
+                tuple(command), exit_code, duration_s, meter.energy, meter.validity, meter.load
             )
         finally:
             meter.close()

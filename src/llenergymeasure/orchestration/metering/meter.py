@@ -19,7 +19,9 @@ from llenergymeasure.core.energy_backends.supervised import (
     start_supervised,
     stop_supervised,
 )
+from llenergymeasure.core.machine.load import LoadMeter, contention_reason
 from llenergymeasure.domain.energy import EnergyReading
+from llenergymeasure.domain.environment import LoadSample, MachineLoad
 from llenergymeasure.domain.metrics import EnergyMetrics
 from llenergymeasure.domain.samples import SampleSeries
 from llenergymeasure.domain.validity import Reason, Validity, judge
@@ -72,6 +74,7 @@ class EnergyMeter:
         self._source: EnergyBackend | None = None
         self._ensure_primed()
         self._reading: EnergyReading | None = None
+        self._load: LoadSample | None = None
 
     def start(self) -> None:
         """Open a window; the first time this waits until the source is ready.
@@ -85,6 +88,7 @@ class EnergyMeter:
                 "this EnergyMeter is running already", hint="use a second EnergyMeter to nest"
             )
         priming = self._priming or self._ensure_primed()
+        self._load_meter = LoadMeter()
         self._source = start_supervised(priming.ready(), self._name)
         self._running = True
 
@@ -99,6 +103,7 @@ class EnergyMeter:
         self._running = False
         assert self._source is not None, "only a started meter is running"
         self._reading = stop_supervised(self._source, self._name)
+        self._load = self._load_meter.sample()
         return self._reading
 
     def close(self) -> None:
@@ -120,6 +125,11 @@ class EnergyMeter:
         return self._reading
 
     @property
+    def load(self) -> LoadSample | None:
+        """CPU use of this process tree and of all others meanwhile; None before any window."""
+        return self._load
+
+    @property
     def samples(self) -> tuple[SampleSeries, ...]:
         """What was sampled within the last window; empty where the source keeps none."""
         return samples_of(self._source) if self._source is not None else ()
@@ -137,7 +147,12 @@ class EnergyMeter:
     @property
     def reasons(self) -> list[Reason]:
         """What speaks against the last window."""
-        return [*window_reasons(self.reading), *reading_reasons(self.energy, self.reading)]
+        contention = contention_reason(MachineLoad(during=self._load))
+        return [
+            *window_reasons(self.reading),
+            *([contention] if contention else []),
+            *reading_reasons(self.energy, self.reading),
+        ]
 
     def _ensure_primed(self) -> EnergyPriming:
         self._name, source = self._new_source()

@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from llenergymeasure.constants import PARENT_PID_ENV
-from llenergymeasure.core.processes.ownership import ProcessTree, sees_host_pids
+from llenergymeasure.core.processes import ownership
+from llenergymeasure.core.processes.ownership import ProcessTree, find_common_root, sees_host_pids
 
 LONG = "sleep 30"
 
@@ -193,3 +194,25 @@ def test_others_that_may_not_be_looked_at_are_foreign(
     assert tree.foreign([os.getpid(), told_pid(child, started)]) == {}
     assert list(tree.foreign([os.getppid()])) == [os.getppid()]
     close(child)
+
+
+@pytest.mark.parametrize(
+    ("env", "parent", "root"),
+    [
+        ({}, 11, 77),
+        ({"RANK": "0", "WORLD_SIZE": "1"}, 11, 77),
+        ({"RANK": "0", "WORLD_SIZE": "8"}, 11, 11),
+        # The first process of a container cannot see its parent.
+        ({"RANK": "0", "WORLD_SIZE": "8"}, 0, 77),
+    ],
+)
+def test_the_tree_of_all_ranks(
+    monkeypatch: pytest.MonkeyPatch, env: dict[str, str], parent: int, root: int
+) -> None:
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(ownership.os, "getppid", lambda: parent)
+    monkeypatch.setattr(ownership.os, "getpid", lambda: 77)
+    assert find_common_root() == root

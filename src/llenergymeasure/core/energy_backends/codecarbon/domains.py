@@ -219,7 +219,7 @@ def _may_wrap(rapl: RaplState, window: MeasurementWindow) -> Reason | None:
     detail = (
         f"the window of {window.duration_s:.0f} s is longer than {safe_s:.0f} s, after which a "
         "CPU's energy counter can wrap unseen by CodeCarbon; use rapl, which reads meanwhile, or "
-        "measure fewer prompts a cycle"
+        "measure shorter windows"
     )
     return Reason(code=ReasonCode.COUNTER_WRAP_RISK, detail=detail)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 import threading
 import time
 from array import array
@@ -19,7 +18,6 @@ from collections.abc import Callable, Sequence
 import psutil
 
 from llenergymeasure.config.backend_configs import EstimateConfig
-from llenergymeasure.config.runtime_env import current_rank
 from llenergymeasure.core.energy_backends.estimate.power_model import (
     CpuModel,
     Machine,
@@ -31,6 +29,7 @@ from llenergymeasure.core.energy_backends.poller import Poller
 from llenergymeasure.core.energy_backends.window_timer import MonotonicClock, WindowTimer
 from llenergymeasure.core.processes.cpu_time import TreeMeter
 from llenergymeasure.core.processes.orphans import adopts_orphans
+from llenergymeasure.core.processes.ownership import find_common_root
 from llenergymeasure.core.processes.proc import TICK_S
 from llenergymeasure.domain.energy import (
     DomainReading,
@@ -104,7 +103,7 @@ class EstimateBackend:
         if self._cpu is None:
             raise EnergyBackendError("the estimate is not prepared: call prepare() first")
         self._timer.require_closed()
-        root = self._root if self._root is not None else _root_of_all()
+        root = self._root if self._root is not None else find_common_root()
         self._window = _Window(root, self._clock, self._every_s)
         self._timer.open()
 
@@ -255,12 +254,6 @@ class _Window:
             self._times_ns.append(self._clock())
             self._used_s.append(used_s)
         return used_s
-
-
-def _root_of_all() -> int:
-    """This process; the parent of all where there are several ranks."""
-    # The first process of a container has a parent that it cannot see: 0.
-    return os.getpid() if current_rank().count == 1 else os.getppid() or os.getpid()
 
 
 def _unread(origin: str, window: MeasurementWindow) -> DomainReading:

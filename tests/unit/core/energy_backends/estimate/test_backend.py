@@ -191,28 +191,6 @@ def test_a_tree_that_ended_has_no_number() -> None:
     assert ram.joules is not None
 
 
-@pytest.mark.parametrize(
-    ("env", "parent", "root"),
-    [
-        ({}, 11, 77),
-        ({"RANK": "0", "WORLD_SIZE": "1"}, 11, 77),
-        ({"RANK": "0", "WORLD_SIZE": "8"}, 11, 11),
-        # The first process of a container cannot see its parent.
-        ({"RANK": "0", "WORLD_SIZE": "8"}, 0, 77),
-    ],
-)
-def test_the_tree_of_all_ranks(
-    monkeypatch: pytest.MonkeyPatch, env: dict[str, str], parent: int, root: int
-) -> None:
-    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in env.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(estimate.os, "getppid", lambda: parent)
-    monkeypatch.setattr(estimate.os, "getpid", lambda: 77)
-    assert estimate._root_of_all() == root
-
-
 def test_all_ranks_are_counted_from_one_of_them() -> None:
     """Eight processes of one parent, of which the first measures."""
     rank = (
