@@ -23,6 +23,8 @@ RESULTS_DIR_ENV: Final = "LLM_ENERGY_RESULTS_DIR"
 STATE_DIR_ENV: Final = "LLM_ENERGY_STATE_DIR"
 # Set for the measuring process: the id of the process that follows it.
 PARENT_PID_ENV: Final = "LEM_PARENT_PID"
+# The module that the measuring process runs; by it other processes know an experiment.
+LAUNCHER_MODULE: Final = "llenergymeasure.orchestration.launcher"
 DEFAULT_RESULTS_DIR: Final = "results"
 DEFAULT_STATE_DIR: Final = ".state"
 POWERCAP_ROOT_ENV: Final = "LEM_POWERCAP_ROOT"

@@ -31,7 +31,9 @@ def test_an_experiment_is_told_on_stdout_and_followed_on_stderr(lem: Lem) -> Non
     assert "12 out" in done.stdout
     assert "(replayed)" in done.stdout
     assert "Verdict" in done.stdout
-    phases = [line.split("] ")[1].split(":")[0] for line in done.stderr.splitlines()[1:]]
+    # A notice may stand between them, such as of another experiment that is under way here.
+    lines = [line for line in done.stderr.splitlines() if line.startswith("[")]
+    phases = [line.split("] ")[1].split(":")[0] for line in lines]
     assert "measuring" in phases
     assert "\x1b" not in done.stdout + done.stderr
     (file,) = lem.folder.glob("results/aggregated/*.json")

@@ -75,7 +75,7 @@ ONE = "--model scripted --backend echo --num-prompts 2 --cycles 2 --set energy.b
 def run(planted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     (tmp_path / "dying_launcher.py").write_text(LAUNCHER.replace("{planted}", planted))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr(child, "_LAUNCHER", "dying_launcher")
+    monkeypatch.setattr(child, "LAUNCHER_MODULE", "dying_launcher")
     monkeypatch.setattr(child, "CLOSING_S", 2.0)
     return cli.main(["--json", "experiment", *ONE.split()])
 

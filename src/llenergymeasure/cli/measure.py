@@ -94,6 +94,7 @@ def measure(
         context.exit(EXIT_OWN_FAILURE)
     if country is not None and backend not in (None, "auto", "codecarbon"):
         raise click.UsageError("--country goes with --backend codecarbon: others know no grid.")
+    _tell_others()
     try:
         measured = measure_command(
             command,
@@ -121,6 +122,14 @@ def _tell(text: str, mark: str = "lem measure") -> None:
     from llenergymeasure.security import printable
 
     click.echo(printable(f"{mark}: {shorten(text)}", keep="\n"), err=True)
+
+
+def _tell_others() -> None:
+    from llenergymeasure.core.processes.measurements import describe_others
+
+    others = None if current().quiet else describe_others()
+    if others is not None:
+        _tell(others, "Note")
 
 
 def _find_place(output: Path) -> Path | None:

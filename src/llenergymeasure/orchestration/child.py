@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from llenergymeasure.constants import EXIT_INPUT_WRONG, EXIT_OK
+from llenergymeasure.constants import EXIT_INPUT_WRONG, EXIT_OK, LAUNCHER_MODULE
 from llenergymeasure.exceptions import (
     ChildProcessDiedError,
     ConfigurationError,
@@ -36,7 +36,6 @@ QUIET_S = 2.0
 STALLED_AFTER_S = 600.0
 # Taking an engine apart may hang; once everything is saved, nobody waits for it for longer.
 CLOSING_S = 120.0
-_LAUNCHER = "llenergymeasure.orchestration.launcher"
 
 
 def run_child(
@@ -61,7 +60,7 @@ def run_child(
     """
     # -P keeps the working directory off sys.path: a file of the user's called torch.py must
     # not be imported instead of the engine.
-    command = [sys.executable, "-P", "-m", _LAUNCHER, str(context.path)]
+    command = [sys.executable, "-P", "-m", LAUNCHER_MODULE, str(context.path)]
     process = spawn(command, context.output_path)
     try:
         oom = OomWatch(process.pid)

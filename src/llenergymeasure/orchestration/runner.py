@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from llenergymeasure.config.loader import LoadedConfig
+from llenergymeasure.core.processes.measurements import describe_others
 from llenergymeasure.domain.experiment import AggregatedResult, ExperimentStatus
 from llenergymeasure.domain.metrics import InferenceMetrics, count_errors
 from llenergymeasure.exceptions import (
@@ -203,6 +204,9 @@ class _Attempt:
         self._context.save()
         with experiment_log(self._context.log_path, redact):
             self._observer.started(self._id, str(self._context.log_path))
+            others = describe_others()
+            if others is not None:
+                self._observer.notice(others)
             if self._context.cycles:
                 run_child(self._context, self._observer, self._mark_running)
             else:

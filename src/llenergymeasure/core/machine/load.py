@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import psutil
 
 from llenergymeasure.core.processes.cpu_time import TreeMeter
+from llenergymeasure.core.processes.measurements import (
+    OtherMeasurement,
+    find_other_measurements,
+    join_named,
+)
 from llenergymeasure.core.processes.orphans import adopts_orphans
 from llenergymeasure.core.processes.ownership import find_common_root
 from llenergymeasure.core.processes.proc import read_process
@@ -74,11 +80,15 @@ class LoadMeter:
         return _Counters(at_ns=at_ns, own_s=own_s, busy_s=busy_s, total_s=total_s)
 
 
-def contention_reason(load: MachineLoad) -> Reason | None:
+def contention_reason(load: MachineLoad, known: Iterable[OtherMeasurement] = ()) -> Reason | None:
     """Why the load during the window speaks against the result; None if it does not.
 
     Others may use ``OTHER_CORES_LIMIT`` cores on average, plus what rounding to clock ticks can
     feign over a window of that length (``QUANTISATION_CPU_S``).
+
+    Args:
+        load: During the window.
+        known: Other measurements that were seen before; those that run now are looked for.
     """
     during = load.during
     if during is None or during.other_cores is None:
@@ -89,8 +99,13 @@ def contention_reason(load: MachineLoad) -> Reason | None:
     return Reason(
         code=ReasonCode.CPU_CONTENTION,
         detail=f"other processes kept {during.other_cores:.2f} cores busy during the window "
-        f"(limit {limit:.2f}); stop them, or measure when the machine is idle",
+        f"(limit {limit:.2f}){_name_others(known)}; stop them, or measure when the machine is idle",
     )
+
+
+def _name_others(known: Iterable[OtherMeasurement]) -> str:
+    others = {other.pid: other for other in (*known, *find_other_measurements())}
+    return f"; among them: {join_named(list(others.values()))}" if others else ""
 
 
 def _why_unknown(during: LoadSample | None) -> str:

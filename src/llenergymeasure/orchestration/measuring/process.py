@@ -12,6 +12,7 @@ from llenergymeasure.core.energy_backends.base import EnergyBackend
 from llenergymeasure.core.environment import collect_environment
 from llenergymeasure.core.inference_backends.protocols import InferenceBackend
 from llenergymeasure.core.machine.load import LoadMeter
+from llenergymeasure.core.processes.measurements import find_other_measurements
 from llenergymeasure.core.processes.orphans import adopt_orphans
 from llenergymeasure.core.prompts import load_prompts, pin_source
 from llenergymeasure.core.window import measure_window
@@ -81,6 +82,7 @@ def measure(context: ExperimentContext, rank: Rank, events: EventWriter) -> None
             baseline=baseline,
             warmup=warmup,
             load_before=before.sample(),
+            others_before=tuple(find_other_measurements()),
         )
         repository = FileSystemRepository(Path(context.results_dir))
         for cycle in context.cycles:

@@ -12,6 +12,7 @@ from llenergymeasure.config.models import ExperimentConfig
 from llenergymeasure.config.runtime_env import Rank
 from llenergymeasure.core.inference_backends.protocols import InferenceBackend
 from llenergymeasure.core.machine.load import contention_reason
+from llenergymeasure.core.processes.measurements import OtherMeasurement
 from llenergymeasure.core.window import WindowOutcome
 from llenergymeasure.domain.base import describe_refusal
 from llenergymeasure.domain.baseline import DomainBaseline
@@ -52,6 +53,7 @@ class Prepared:
     baseline: tuple[DomainBaseline, ...]
     warmup: WarmupInfo
     load_before: LoadSample
+    others_before: tuple[OtherMeasurement, ...] = ()
 
 
 def raw_result(
@@ -128,6 +130,6 @@ def _reasons(prepared: Prepared, outcome: WindowOutcome, load: MachineLoad) -> t
         prepared.warmup,
         prepared.config.min_duration_s,
     )
-    others = (contention_reason(load), dummy_reason(prepared.model))
+    others = (contention_reason(load, prepared.others_before), dummy_reason(prepared.model))
     told = (reason for reason in others if reason is not None)
     return (*found, *told, *baseline_reasons(prepared.baseline))
