@@ -15,6 +15,7 @@ from typing import Self
 from pydantic import model_validator
 
 from llenergymeasure.domain.base import Count, NonNegative, Record, Share
+from llenergymeasure.domain.brief import Brief, tell_joules
 from llenergymeasure.domain.conditions import DeviceConditions
 from llenergymeasure.domain.validity import Reason
 
@@ -137,7 +138,7 @@ class Evidence(Record):
     cross_checks: tuple[CrossCheck, ...] = ()
 
 
-class DomainReading(Record):
+class DomainReading(Brief, Record):
     """Joules of one domain over one window.
 
     Attributes:
@@ -177,13 +178,23 @@ class DomainReading(Record):
     counted: bool = True
     instead_of: tuple[Reason, ...] = ()
 
+    def tell(self, *, replayed: bool = False) -> str:
+        """Its joules in words, or why there are none."""
+        if self.joules is None:
+            return f"none ({self.reason or 'not known'})"
+        origin = "replayed" if replayed else self.method
+        return tell_joules(self.joules, self.uncertainty_j, origin)
+
+    def _brief(self) -> dict[str, str]:
+        return {self.name: self.tell(), "scope": self.scope, "origin": self.origin or "not known"}
+
 
 def domain_kind(name: str) -> str:
     """What a domain is of, without its number: ``gpu`` for ``gpu:0``."""
     return _NUMBER.sub("", name)
 
 
-class EnergyReading(Record):
+class EnergyReading(Brief, Record):
     """All domains of one source over one window.
 
     Attributes:
@@ -201,6 +212,10 @@ class EnergyReading(Record):
     emissions_kg_co2: NonNegative | None = None
     emissions_reason: str | None = None
     conditions: tuple[DeviceConditions, ...] = ()
+
+    def _brief(self) -> dict[str, str]:
+        told = {"backend": f"{self.backend}{' (replayed)' if self.replayed else ''}"}
+        return told | {domain.name: domain.tell(replayed=self.replayed) for domain in self.domains}
 
 
 class EnergyTotals(Record):

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from llenergymeasure.constants import RESULT_SCHEMA_VERSION
 from llenergymeasure.domain.base import Celsius, Count, NonNegative, Ordinal, Record
 from llenergymeasure.domain.baseline import DomainBaseline
+from llenergymeasure.domain.brief import Brief, tell_joules
 from llenergymeasure.domain.energy import EnergyReading, MeasurementWindow
 from llenergymeasure.domain.environment import EnvironmentMetadata, MachineLoad
 from llenergymeasure.domain.metrics import (
@@ -141,7 +142,7 @@ class WarmupInfo(Record):
     temperature_steady: bool | None = None
 
 
-class RawProcessResult(Record):
+class RawProcessResult(Brief, Record):
     """One process, one cycle: counts, the energy reading, and the circumstances.
 
     ``config_hash`` is that of the resolved config; None in results of older versions.
@@ -193,6 +194,15 @@ class RawProcessResult(Record):
             )
         return self
 
+    def _brief(self) -> dict[str, str]:
+        domains = {d.name: d.tell(replayed=self.energy.replayed) for d in self.energy.domains}
+        return {
+            "experiment": f"{self.experiment_id} ({self.config_name})",
+            "cycle": f"{self.cycle}, process {self.process_index} of {self.process_count}",
+            "output": f"{self.inference.output_tokens:,} tokens in {self.window.duration_s:.3g} s",
+            **domains,
+        }
+
 
 class CycleValues(Record):
     """What one cycle gave, summed over its processes; ``uncertainty_j`` is the sensor's."""
@@ -231,6 +241,17 @@ class EnergyPerCycle(Record):
     n: Ordinal
 
 
+class SpreadOverCycles(Record):
+    """Mean and spread over the cycles of each quantity; None where no cycle has a value."""
+
+    duration_s: CycleStats | None = None
+    output_tokens_per_s: CycleStats | None = None
+    total_j: CycleStats | None = None
+    marginal_j: CycleStats | None = None
+    j_per_output_token: CycleStats | None = None
+    e2e_ms_mean: CycleStats | None = None
+
+
 class Cycles(Record):
     """All cycles: n, each one's values, and the spread of the main quantities over them.
 
@@ -240,7 +261,7 @@ class Cycles(Record):
 
     n: Ordinal
     values: tuple[CycleValues, ...]
-    stats: dict[str, CycleStats | None]
+    stats: SpreadOverCycles
     energy: EnergyPerCycle | None = None
 
 
@@ -267,7 +288,7 @@ class Metrics(Record):
     compute: ComputeMetrics
 
 
-class AggregatedResult(Record):
+class AggregatedResult(Brief, Record):
     """A whole experiment: sums over processes and cycles, ratios of sums, and the verdict."""
 
     schema_version: Ordinal = RESULT_SCHEMA_VERSION
@@ -287,3 +308,14 @@ class AggregatedResult(Record):
     validity: Validity
     cycles: Cycles
     processes: tuple[ProcessSummary, ...]
+
+    def _brief(self) -> dict[str, str]:
+        energy, inference = self.metrics.energy, self.metrics.inference
+        cycles = f"{self.cycles.n} cycle{'' if self.cycles.n == 1 else 's'}"
+        return {
+            "experiment": f"{self.experiment_id} ({self.config_name}, {cycles})",
+            "model": self.model.name,
+            "verdict": self.validity.status.value,
+            "energy": tell_joules(energy.total_j, energy.uncertainty_j, energy.origin),
+            "output": f"{inference.output_tokens:,} tokens",
+        }

@@ -23,6 +23,7 @@ from pydantic import model_validator
 
 from llenergymeasure.domain.base import Count, NonNegative, Ordinal, Record, Share
 from llenergymeasure.domain.baseline import DomainBaseline
+from llenergymeasure.domain.brief import Brief, tell_joules
 from llenergymeasure.domain.conditions import DeviceConditions
 from llenergymeasure.domain.energy import DomainReading
 from llenergymeasure.domain.trace import RequestTrace
@@ -111,7 +112,7 @@ class LatencyMetrics(Record):
     reason: str | None = None
 
 
-class EnergyMetrics(Record):
+class EnergyMetrics(Brief, Record):
     """Energy of the measured window, in J (see ``domain.energy`` for how it adds up).
 
     ``marginal_j`` is what of ``total_j`` is above idle power (``baseline``, one entry a
@@ -144,6 +145,17 @@ class EnergyMetrics(Record):
     emissions_kg_co2: NonNegative | None = None
     emissions_reason: str | None = None
     conditions: tuple[DeviceConditions, ...] = ()
+
+    @property
+    def origin(self) -> str | None:
+        """``measured``, ``estimated`` or ``replayed``; None where there is no number."""
+        return "replayed" if self.replayed else self.headline
+
+    def _brief(self) -> dict[str, str]:
+        told = {"total": tell_joules(self.total_j, self.uncertainty_j, self.origin)}
+        if self.total_j is None:
+            told["reason"] = self.reason or "not known"
+        return told | {domain.name: domain.tell(replayed=self.replayed) for domain in self.domains}
 
 
 class ComputeMetrics(Record):

@@ -22,6 +22,7 @@ from llenergymeasure.domain.experiment import (
     Metrics,
     ProcessSummary,
     RawProcessResult,
+    SpreadOverCycles,
 )
 from llenergymeasure.domain.metrics import (
     ComputeMetrics,
@@ -117,7 +118,7 @@ def aggregate(
             n=len(by_cycle),
             values=tuple(values),
             stats=stats,
-            energy=_per_cycle(energy, len(values), stats["total_j"]),
+            energy=_per_cycle(energy, len(values), stats.total_j),
         ),
         processes=tuple(_summary(raw) for raw in raws),
     )
@@ -256,7 +257,7 @@ def _cycle_values(
     )
 
 
-def _stats(values: Sequence[CycleValues], *, alike: bool) -> dict[str, CycleStats | None]:
+def _stats(values: Sequence[CycleValues], *, alike: bool) -> SpreadOverCycles:
     """The spread of each quantity; of joules only where all cycles are of one kind.
 
     A marginal energy that fell out for being below zero would leave a mean of the others only.
@@ -266,7 +267,7 @@ def _stats(values: Sequence[CycleValues], *, alike: bool) -> dict[str, CycleStat
         columns |= {name: [] for name in _JOULES}
     if None in columns["marginal_j"]:
         columns["marginal_j"] = []
-    return {name: cycle_stats(column) for name, column in columns.items()}
+    return SpreadOverCycles(**{name: cycle_stats(column) for name, column in columns.items()})
 
 
 def _per_cycle(energy: EnergyMetrics, n: int, stats: CycleStats | None) -> EnergyPerCycle:

@@ -174,7 +174,7 @@ def _energy(energy: EnergyMetrics) -> Row:
 def _energy_per_cycle(result: AggregatedResult) -> Row:
     """What compares between runs; both intervals of the mean, each for itself."""
     mean = result.cycles.energy
-    stats = result.cycles.stats.get("total_j")
+    stats = result.cycles.stats.total_j
     known = mean is not None and mean.mean_j is not None
     low_j, high_j = (stats.ci95 if known and stats is not None else None) or (None, None)
     return {
@@ -195,7 +195,7 @@ def _energy_per_cycle(result: AggregatedResult) -> Row:
 def _spread(cycles: Cycles) -> Row:
     """Mean, standard deviation and 95 % interval over the cycles, of each quantity."""
     row: Row = {}
-    for name, stats in cycles.stats.items():
+    for name, stats in cycles.stats:
         low, high = (stats.ci95 if stats is not None else None) or (None, None)
         row |= {
             f"cycles.{name}.mean": stats.mean if stats else None,

@@ -23,9 +23,7 @@ from llenergymeasure.domain.metrics import EnergyMetrics
 
 def origin(energy: EnergyMetrics) -> str:
     """Where the headline comes from: ``measured``, ``estimated``, ``replayed`` or nothing."""
-    if energy.replayed:
-        return "replayed"
-    return energy.headline or ""
+    return energy.origin or ""
 
 
 def with_origin(text: str, energy: EnergyMetrics) -> str:
@@ -60,7 +58,7 @@ def energy_rows(energy: EnergyMetrics, cycles: Cycles | None = None) -> Iterator
             yield "", f"estimated because {why}"
     if energy.uncertainty_j is not None and not energy.replayed:
         yield "", f"\u00b1: what the {_meter(energy)} allows, 95 % ({origin(energy)})"
-    spread = cycles.stats.get("j_per_output_token") if cycles is not None else None
+    spread = cycles.stats.j_per_output_token if cycles is not None else None
     per_token = _per(energy.j_per_output_token, energy)
     if spread is not None and spread.ci95 is not None and energy.total_j is not None:
         half_j = (spread.ci95[1] - spread.ci95[0]) / 2

@@ -152,14 +152,11 @@ def _spread(summary: LatencySummary | None) -> str:
 
 def _spread_rows(result: AggregatedResult) -> Iterator[Row]:
     words = origin(result.metrics.energy)
-    for label, name, unit, kind in (
-        ("Cycle throughput", "output_tokens_per_s", "output tokens/s", ""),
-        ("Cycle above idle", "marginal_j", "J", words),
-    ):
-        stats = result.cycles.stats.get(name)
-        # Without an idle baseline there is nothing to say here that was not said above.
-        if stats is not None or name != "marginal_j":
-            yield label, _stats(stats, unit, kind)
+    spread = result.cycles.stats
+    yield "Cycle throughput", _stats(spread.output_tokens_per_s, "output tokens/s", "")
+    # Without an idle baseline there is nothing to say here that was not said above.
+    if spread.marginal_j is not None:
+        yield "Cycle above idle", _stats(spread.marginal_j, "J", words)
 
 
 def _stats(stats: CycleStats | None, unit: str, kind: str) -> str:

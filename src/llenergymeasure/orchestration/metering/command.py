@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import Any
 
 from llenergymeasure.config.energy_choice import AUTO
 from llenergymeasure.core.processes.orphans import OrphanReaper, adopt_orphans, adopts_orphans
+from llenergymeasure.domain.brief import Brief, tell_joules
 from llenergymeasure.domain.environment import LoadSample
 from llenergymeasure.domain.metrics import EnergyMetrics
 from llenergymeasure.domain.validity import Validity
@@ -40,8 +43,8 @@ _FROM_KERNEL = 0x80
 _WAIT_S = 0.5
 
 
-@dataclass(frozen=True)
-class MeasuredCommand:
+@dataclass(frozen=True, repr=False)
+class MeasuredCommand(Brief):
     """What a command cost.
 
     Attributes:
@@ -59,6 +62,16 @@ class MeasuredCommand:
     energy: EnergyMetrics
     validity: Validity
     load: LoadSample | None = None
+
+    def _brief(self) -> dict[str, str]:
+        energy = self.energy
+        return {
+            "command": shorten(shlex.join(self.command), 60, placeholder=" ..."),
+            "exit code": str(self.exit_code),
+            "time": f"{self.duration_s:.3g} s",
+            "energy": tell_joules(energy.total_j, energy.uncertainty_j, energy.origin),
+            "verdict": self.validity.status.value,
+        }
 
     def as_data(self) -> dict[str, Any]:
         """Plain data, as it is written to a file."""

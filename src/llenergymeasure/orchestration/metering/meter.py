@@ -20,6 +20,7 @@ from llenergymeasure.core.energy_backends.supervised import (
     stop_supervised,
 )
 from llenergymeasure.core.machine.load import LoadMeter, contention_reason
+from llenergymeasure.domain.brief import Brief, tell_joules
 from llenergymeasure.domain.energy import EnergyReading
 from llenergymeasure.domain.environment import LoadSample, MachineLoad
 from llenergymeasure.domain.metrics import EnergyMetrics
@@ -33,7 +34,7 @@ from llenergymeasure.results.sums.energy import reading_metrics
 from llenergymeasure.results.sums.reasons import reading_reasons
 
 
-class EnergyMeter:
+class EnergyMeter(Brief):
     """Reads an energy source around a block of code.
 
     Each meter has a source of its own, so meters may nest and overlap. One meter can measure
@@ -153,6 +154,17 @@ class EnergyMeter:
             *([contention] if contention else []),
             *reading_reasons(self.energy, self.reading),
         ]
+
+    def _brief(self) -> dict[str, str]:
+        told = {"backend": self._name}
+        if self._running:
+            return told | {"state": "measuring"}
+        if self._reading is None:
+            return told | {"state": "has measured nothing yet"}
+        energy = self.energy
+        domains = {d.name: d.tell(replayed=energy.replayed) for d in energy.domains}
+        total = tell_joules(energy.total_j, energy.uncertainty_j, energy.origin)
+        return told | {"total": total, **domains, "verdict": self.validity.status.value}
 
     def _ensure_primed(self) -> EnergyPriming:
         self._name, source = self._new_source()

@@ -143,7 +143,7 @@ def test_cycles_are_taken_one_by_one_and_added() -> None:
     )
     assert [value.marginal_j for value in result.cycles.values] == [70.0, 76.0]
     assert result.metrics.energy.marginal_j == 146.0
-    stats = result.cycles.stats["marginal_j"]
+    stats = result.cycles.stats.marginal_j
     assert stats is not None
     assert (stats.mean, stats.n) == (73.0, 2)
     # A resume takes its own baseline: both are kept.
@@ -221,7 +221,7 @@ def test_far_below_zero_is_no_number_and_a_note() -> None:
     assert (energy.marginal_j, energy.marginal_uncertainty_j) == (None, None)
     assert energy.baseline_reason == note.detail
     assert result.cycles.values[0].marginal_j is None
-    assert result.cycles.stats["marginal_j"] is None
+    assert result.cycles.stats.marginal_j is None
 
 
 @given(st.floats(0, 1e6), st.floats(0, 1e4), st.floats(0, 1e3))
@@ -248,7 +248,7 @@ def test_a_spread_over_some_of_the_cycles_is_not_that_of_all() -> None:
     ]
     result = aggregated(*cycles)
     assert [value.marginal_j for value in result.cycles.values] == [80.0, None]
-    assert result.cycles.stats["marginal_j"] is None
+    assert result.cycles.stats.marginal_j is None
 
 
 def test_the_gain_counts_for_the_difference_alone() -> None:
