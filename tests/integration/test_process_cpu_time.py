@@ -27,7 +27,9 @@ COMMON = """
 import os, signal, subprocess, sys, time
 from llenergymeasure.core.processes.cpu_time import TreeMeter
 from llenergymeasure.core.processes.proc import ignores_children, list_children, read_process
-from llenergymeasure.core.processes.orphans import OrphanReaper, adopt_orphans, adopts_orphans
+from llenergymeasure.core.processes.orphans import (
+    OrphanReaper, adopt_orphans, adopts_orphans, find_adopter
+)
 BURN = {burn!r}
 def start(code=BURN):
     return subprocess.Popen([sys.executable, "-S", "-c", code])
@@ -106,7 +108,7 @@ def test_a_double_forked_daemon_stays_in_the_tree_of_who_adopts_it(adopts: bool)
     run(f"""
         if {adopts}:
             assert adopt_orphans() and adopts_orphans()
-        meter = TreeMeter(os.getpid(), adopts=adopts_orphans())
+        meter = TreeMeter(os.getpid(), adopter=find_adopter())
         own = time.process_time()
         child = [sys.executable, "-S", "-c", {DAEMON!r}]
         subprocess.run(child, stdout=subprocess.PIPE, check=True)

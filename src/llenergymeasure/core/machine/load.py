@@ -19,7 +19,7 @@ from llenergymeasure.core.processes.measurements import (
     find_other_measurements,
     join_named,
 )
-from llenergymeasure.core.processes.orphans import adopts_orphans
+from llenergymeasure.core.processes.orphans import find_adopter
 from llenergymeasure.core.processes.ownership import find_common_root
 from llenergymeasure.core.processes.proc import read_process
 from llenergymeasure.domain.environment import LoadSample, MachineLoad
@@ -62,7 +62,7 @@ class LoadMeter:
     def __init__(self, parent_pid: int | None = None) -> None:
         self._parent_pid = parent_pid
         self._root = find_common_root()
-        self._tree = TreeMeter(self._root, adopts=adopts_orphans())
+        self._tree = TreeMeter(self._root, adopter=find_adopter())
         self._last = self._read()
 
     def sample(self) -> LoadSample:

@@ -5,7 +5,7 @@ holds its time. The sum over all that can be read misses nothing of it. Two kind
 nothing to anybody of the tree; they are followed, and what they had used when last seen is kept:
 
 - children of a parent that ignores SIGCHLD: they vanish when they end;
-- orphans, where nobody of the tree adopts them (see ``orphans.py``).
+- orphans, where nobody of the tree adopts them (see ``orphans.py``), or who does ignores SIGCHLD.
 
 What cannot be known: what such a process used after the last look (``unsure_s`` bounds it by its
 threads), and what it used at all if it came and went between two looks. A parent that switches
@@ -47,7 +47,7 @@ class TreeMeter:
 
     Args:
         root: Its first process.
-        adopts: Orphans come back to a process of the tree (``orphans.adopt_orphans``).
+        adopter: The process of the tree that orphans come back to (``orphans.find_adopter``).
         cpus: How many processes can run at once.
 
     Attributes:
@@ -56,12 +56,14 @@ class TreeMeter:
         unfollowed: Processes that ended where nobody of the tree got their time.
     """
 
-    def __init__(self, root: int, *, adopts: bool = False, cpus: int | None = None) -> None:
+    def __init__(self, root: int, *, adopter: int | None = None, cpus: int | None = None) -> None:
         self.most = 0
         self.unsure_s = 0.0
         self.unfollowed = 0
         self._root = root
-        self._adopts = adopts
+        self._adopter = adopter
+        # Who adopts and ignores SIGCHLD gets nothing, as of its own children.
+        self._can_adopt = self._surely_adopts = False
         self._cpus = cpus or os.cpu_count() or 1
         self._began_s = now_s()
         self._looked_s = _monotonic_s()
@@ -106,7 +108,8 @@ class TreeMeter:
             new = first.keys() - self._known.keys()
             self._before_s += sum(first[pid].total_s for pid in new if self._is_old(first[pid]))
         self._follow_up(first, last, seen)
-        self._deaf = {pid for pid in _parents(seen) if ignores_children(pid)}
+        watched = _parents(seen) | ({self._adopter} if self._adopter is not None else set())
+        self._deaf = {pid for pid in watched if ignores_children(pid)}
         self._known = seen
         self._looked_s = _monotonic_s()
         self.most = max(self.most, len(seen))
@@ -133,6 +136,9 @@ class TreeMeter:
         self, first: dict[int, Process], last: dict[int, Process], seen: dict[int, Process]
     ) -> None:
         """Keep the CPU time of those who have ended, as far as nobody whom we see has got it."""
+        if self._adopter is not None:
+            deaf = (self._adopter in self._deaf, ignores_children(self._adopter))
+            self._can_adopt, self._surely_adopts = not all(deaf), not any(deaf)
         gap_s = _monotonic_s() - self._looked_s
         # What the machine can have done since the last look.
         room_s = self._cpus * gap_s
@@ -140,7 +146,7 @@ class TreeMeter:
         doubtful_s: dict[int, float] = defaultdict(float)
         missing_s = unsure_s = unseen_s = spare_s = 0.0
         doubled_s = self._sum_doubled_s(first, last, seen)
-        if not self._adopts:
+        if not self._surely_adopts:
             # It may be of another child, whom nobody saw, and this one's be gone.
             unsure_s += sum(doubled_s.values())
         for pid in last.keys() - seen.keys():
@@ -169,7 +175,7 @@ class TreeMeter:
                 # What others left may be taken for what the doubtful ones would have.
                 sure_s = left_s[pid] - doubtful_s[pid]
                 unsure_s += max(min(doubtful_s[pid], got_s - sure_s, room_s), 0.0)
-        if self._adopts:
+        if self._can_adopt:
             # The one that adopts orphans may have got it.
             adopted_s = min(missing_s, spare_s)
             missing_s -= adopted_s
@@ -211,7 +217,7 @@ class TreeMeter:
             was_deaf = parent in self._deaf and not child.zombie
             if parent not in seen:
                 if was_deaf:
-                    return None, self._adopts
+                    return None, self._can_adopt
                 # It may have ended before its child, which then was an orphan.
                 child, deep = last[parent], True
                 continue
@@ -220,8 +226,8 @@ class TreeMeter:
             if was_deaf:
                 break
             # Of a zombie that is left, too, it may have been an orphan.
-            return parent, (deep or seen[parent].zombie) and not self._adopts
-        return None, deep and self._adopts
+            return parent, (deep or seen[parent].zombie) and not self._surely_adopts
+        return None, deep and self._can_adopt
 
 
 def _read_all(pids: list[int], known: dict[int, Process]) -> dict[int, Process]:

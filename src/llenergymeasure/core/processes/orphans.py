@@ -42,6 +42,11 @@ def adopts_orphans() -> bool:
     return bool(done == 0 and answer.value)
 
 
+def find_adopter() -> int | None:
+    """Who gets the orphans below this process, as far as is known: itself, or None."""
+    return os.getpid() if adopts_orphans() else None
+
+
 class OrphanReaper:
     """Waits for adopted orphans that have ended, so that none stays a zombie.
 

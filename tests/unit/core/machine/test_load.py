@@ -94,7 +94,7 @@ class Machine:
         monkeypatch.setattr(system_load.time, "monotonic_ns", lambda: round(self.now_s * 1e9))
         monkeypatch.setattr(system_load.psutil, "cpu_times", lambda: Times(**self.times))
         tree = SimpleNamespace(used_s=lambda search: self.own_s)
-        monkeypatch.setattr(system_load, "TreeMeter", lambda root, adopts: tree)
+        monkeypatch.setattr(system_load, "TreeMeter", lambda root, adopter: tree)
         parent = lambda pid: SimpleNamespace(total_s=self.parent_s)  # noqa: E731
         monkeypatch.setattr(system_load, "read_process", parent)
 

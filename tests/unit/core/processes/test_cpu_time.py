@@ -269,7 +269,7 @@ def test_no_time_is_lost_or_doubled_whoever_ends(data: st.DataObject) -> None:
     kernel = RacingKernel(data, adopts=True)
     with pytest.MonkeyPatch.context() as patch:
         kernel.install(patch)
-        meter = TreeMeter(1, adopts=True, cpus=1)
+        meter = TreeMeter(1, adopter=1, cpus=1)
         for _ in range(data.draw(st.integers(1, 25))):
             step(kernel, data, can_be_deaf=False)
             if data.draw(st.booleans(), "look"):
@@ -287,7 +287,7 @@ def test_what_cannot_be_known_is_in_the_interval(data: st.DataObject) -> None:
     kernel = Kernel(adopts=adopts)
     with pytest.MonkeyPatch.context() as patch:
         kernel.install(patch)
-        meter = TreeMeter(1, adopts=adopts, cpus=1)
+        meter = TreeMeter(1, adopter=1 if adopts else None, cpus=1)
         for _ in range(data.draw(st.integers(1, 25))):
             what = step(kernel, data, can_be_deaf=True)
             if what in ("spawn", "deaf") or data.draw(st.booleans(), "look"):
@@ -329,7 +329,7 @@ def test_what_a_child_left_to_one_that_ended_too_counts_once(
     """2 waits for 3, and is waited for while somebody reads: its last count holds that of 3."""
     kernel = Kernel(adopts=adopts)
     kernel.install(monkeypatch)
-    meter = TreeMeter(1, adopts=adopts, cpus=1)
+    meter = TreeMeter(1, adopter=1 if adopts else None, cpus=1)
     kernel.spawn(1)
     kernel.spawn(2)
     kernel.work(3)
@@ -361,6 +361,25 @@ def test_what_an_orphan_of_a_zombie_used_is_in_the_interval(
     kernel.end(2)
     kernel.work(3)
     kernel.end(3)
+    assert meter.used_s() == 0
+    assert meter.unsure_s >= 1
+
+
+def test_an_orphan_whose_adopter_ignores_sigchld_is_in_the_interval(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """3 is a zombie of 2 when 2 ends, and 1 would adopt it, but hears of nothing."""
+    kernel = Kernel(adopts=True)
+    kernel.install(monkeypatch)
+    kernel.deaf = {1}
+    meter = TreeMeter(1, adopter=1, cpus=1)
+    kernel.spawn(1)
+    kernel.deaf = {1}
+    kernel.spawn(2)
+    assert meter.used_s(search=True) == 0
+    kernel.work(3)
+    kernel.end(3)
+    kernel.end(2)
     assert meter.used_s() == 0
     assert meter.unsure_s >= 1
 

@@ -28,7 +28,7 @@ from llenergymeasure.core.energy_backends.estimate.power_model import (
 from llenergymeasure.core.energy_backends.poller import Poller
 from llenergymeasure.core.energy_backends.window_timer import MonotonicClock, WindowTimer
 from llenergymeasure.core.processes.cpu_time import TreeMeter
-from llenergymeasure.core.processes.orphans import adopts_orphans
+from llenergymeasure.core.processes.orphans import find_adopter
 from llenergymeasure.core.processes.ownership import find_common_root
 from llenergymeasure.core.processes.proc import TICK_S
 from llenergymeasure.domain.energy import (
@@ -173,7 +173,7 @@ class _Window:
         self._every_s = every_s
         self._lock = threading.Lock()
         self._ended = False
-        self._tree = TreeMeter(root, adopts=adopts_orphans())
+        self._tree = TreeMeter(root, adopter=find_adopter())
         # 16 bytes a look: a day of them stays small.
         self._times_ns = array("q", [clock()])
         self._used_s = array("d", [0.0])

@@ -120,7 +120,7 @@ class Looks:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, used_s: list[tuple[float, float]]) -> None:
         self.left = list(used_s)
         self.now_s = 0.0
-        monkeypatch.setattr(estimate, "TreeMeter", lambda root, adopts: self)
+        monkeypatch.setattr(estimate, "TreeMeter", lambda root, adopter: self)
         monkeypatch.setattr(estimate, "Poller", lambda look, every_s, name: self)
         monkeypatch.setattr(estimate.psutil, "cpu_count", lambda: 2)
         self.window = estimate._Window(1, lambda: round(self.now_s * 1e9), 0.1)
