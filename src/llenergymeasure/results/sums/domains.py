@@ -35,7 +35,7 @@ def pick_counted(
 def pick_counted_places(
     by_cycle: Mapping[int, Sequence[RawProcessResult]],
 ) -> dict[int, dict[Place, DomainReading]]:
-    """As ``counted_domains``, each with where it was taken."""
+    """As ``pick_counted``, each with where it was taken."""
     completed = _with_what_was_lost(by_cycle)
     unread = _unread_hosts(by_cycle, completed)
     return {
@@ -157,4 +157,7 @@ def _missing(domain: DomainReading, reason: str) -> DomainReading:
         joules=None,
         device_id=domain.device_id,
         reason=reason,
+        source=domain.source,
+        # One that holds others is shown beside the total, and its loss takes nothing from it.
+        counted=domain.counted,
     )

@@ -401,6 +401,17 @@ def test_a_domain_that_holds_others_is_shown_and_never_added_up() -> None:
         assert [(d.name, d.counted) for d in found.domains] == [("cpu", True), ("psys", False)]
 
 
+@pytest.mark.parametrize("lost_in", [1, 2])
+def test_the_loss_of_a_domain_that_holds_others_takes_nothing_from_the_total(lost_in: int) -> None:
+    cpu, holds_cpu = domain(10.0), domain(100.0, "psys", counted=False)
+    cycles = {cycle: [cpu] if cycle == lost_in else [cpu, holds_cpu] for cycle in (1, 2)}
+    found = energy(*(raw(cycle, domains=domains) for cycle, domains in cycles.items()))
+    assert (found.total_j, found.reason) == (20.0, None)
+    lost = next(d for d in found.domains if d.name == "psys")
+    assert (lost.joules, lost.counted) == (None, False)
+    assert lost.reason is not None and f"cycle {lost_in}" in lost.reason
+
+
 def test_where_a_number_comes_from_survives_the_sum_over_cycles() -> None:
     why = Reason(code=ReasonCode.RAPL_UNREADABLE, detail="sudo chmod")
     cycles = [
