@@ -209,7 +209,7 @@ SOURCES = [
     Bad(
         "binary-prompts",
         ("p.txt is not UTF-8 text: byte 0",),
-        {"c.yaml": GOOD + "prompts: {type: file, path: p.txt}\n", "p.txt": b"\xff\xfe\0"},
+        {"c.yaml": GOOD + "prompts: {type: file, path: p.txt}\n", "p.txt": b"\xff\x80\0"},
     ),
     Bad(
         "broken-jsonl",

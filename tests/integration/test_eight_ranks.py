@@ -166,16 +166,22 @@ def test_the_machine_counts_once_and_each_gpu_once(tmp_path: Path, root: Path) -
     energy = aggregate_experiment(context, repository).metrics.energy
     by_name = {domain.name: domain for domain in energy.domains}
     assert len(energy.domains) == len(by_name) == RANKS + 2
-    cpu = by_name["cpu:0"]
-    assert cpu.window is not None
+    (cpu,) = [domain for domain in raws[0].energy.domains if domain.name == "cpu:0"]
+    assert cpu.window is not None and cpu.joules is not None
     least_uj, most_uj = counted_uj(steps, cpu.window)
     assert least_uj > 50 * STEP_UJ
-    assert least_uj / 1e6 <= (cpu.joules or 0.0) <= most_uj / 1e6
+    assert least_uj / 1e6 <= cpu.joules <= most_uj / 1e6
+    if by_name["cpu:0"].joules is None:
+        # Rank 0 reads the machine; on a busy one it may be done long before the others.
+        assert "8 processes worked there" in (by_name["cpu:0"].reason or "")
+        assert energy.total_j is None
+        return
+    assert by_name["cpu:0"].joules == cpu.joules
     gpus_j = sum(
         watts * by_name[f"gpu:{rank}"].window.duration_s  # type: ignore[union-attr]
         for rank, watts in enumerate(POWERS_W)
     )
     gpus_open_j = sum(open_j(by_name[f"gpu:{rank}"]) for rank in range(RANKS))
-    assert energy.total_j == pytest.approx(gpus_j + (cpu.joules or 0.0), abs=gpus_open_j)
+    assert energy.total_j == pytest.approx(gpus_j + cpu.joules, abs=gpus_open_j)
     assert by_name["ram"].method is EnergyMethod.ESTIMATED
     assert energy.estimated_j == by_name["ram"].joules

@@ -55,7 +55,7 @@ def told(library: Path, gpus: str, **env: str) -> dict[str, Any]:
 
 def test_each_gpu_with_what_can_be_measured(library: Path) -> None:
     # Without the order, indices beside a GPU that does not tell its name are not clear.
-    env = {"CUDA_VISIBLE_DEVICES": "GPU-c1,0", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    env = {"CUDA_VISIBLE_DEVICES": "1,0", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
     found = told(library, GPUS, **env)
     counter, power, mig, mute, lost = found["gpus"]
     assert found["driver"] == "0.stand-in"

@@ -254,9 +254,9 @@ def test_a_config_names_devices_over_what_cuda_shows(library: Path, name: str) -
 
 
 def test_mig_slices_are_their_parents_reading_once_and_flagged(library: Path) -> None:
-    piece = UUIDS[1].replace("GPU-", "MIG-")
+    pieces = f"MIG-{UUIDS[1][4:]},MIG-02{UUIDS[1][6:]}"
     (domain,), truths_j = one_window(
-        library, "high=100;high=300,mig=1", 0.5, CUDA_VISIBLE_DEVICES=f"{piece},{piece}"
+        library, "high=100;high=300,mig=1", 0.5, CUDA_VISIBLE_DEVICES=pieces
     )
     assert domain.device_id == UUIDS[1]
     assert off_j(domain, truths_j[0]) <= 0

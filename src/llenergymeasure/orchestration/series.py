@@ -77,7 +77,7 @@ class MemberOutcome:
         config_name: Its name.
         status: Measured, failed, interrupted, or not run because the series was interrupted.
         experiment_id: None if no experiment was begun.
-        result: The aggregate; None if there is none.
+        result: The aggregate; None if there is none. A run without an answer failed and has one.
         error: Why it failed.
     """
 
@@ -259,7 +259,9 @@ def _run_member(planned: PlannedMember, observer: ProgressObserver) -> MemberOut
         logger.exception("%s failed unexpectedly", member.source)
         wrapped = LLEnergyMeasureError(f"{type(error).__name__}: {error}")
         return _describe(member, MemberStatus.FAILED, watched.experiment_id, error=wrapped)
-    return _describe(member, MemberStatus.MEASURED, ended.experiment_id, result=ended.result)
+    # What was saved without an answer in it stays with the failure.
+    status = MemberStatus.MEASURED if ended.failure is None else MemberStatus.FAILED
+    return _describe(member, status, ended.experiment_id, result=ended.result, error=ended.failure)
 
 
 def _describe(

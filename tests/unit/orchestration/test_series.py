@@ -67,7 +67,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> dict[str, Callable[[], None]]:
         name = loaded.config.config_name
         observer.started(f"id-{name}", "log")
         during.get(name, lambda: None)()
-        return SimpleNamespace(experiment_id=f"id-{name}", result=None)
+        return SimpleNamespace(experiment_id=f"id-{name}", result=None, failure=None)
 
     monkeypatch.setattr(series, "plan", lambda loaded, _options: loaded)
     monkeypatch.setattr(series, "run_planned", run)
