@@ -14,6 +14,7 @@ over processes. Failed requests are left out of latency; their energy is charged
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -169,8 +170,11 @@ class ComputeMetrics(Record):
 
 
 def ratio(numerator: float | None, denominator: float) -> float | None:
-    """Numerator / denominator; None when there is no numerator or nothing to divide by."""
-    return None if numerator is None or denominator <= 0 else numerator / denominator
+    """Numerator / denominator; None without a numerator, or where no number tells the quotient."""
+    if numerator is None or denominator <= 0:
+        return None
+    quotient = numerator / denominator
+    return quotient if math.isfinite(quotient) else None
 
 
 def inference_metrics(traces: Iterable[RequestTrace], duration_s: float) -> InferenceMetrics:

@@ -50,7 +50,14 @@ def failed(**changes: Any) -> RequestTrace:
 
 @pytest.mark.parametrize(
     ("numerator", "denominator", "expected"),
-    [(6.0, 3.0, 2.0), (0.0, 3.0, 0.0), (None, 3.0, None), (6.0, 0.0, None), (6.0, -1.0, None)],
+    [
+        (6.0, 3.0, 2.0),
+        (0.0, 3.0, 0.0),
+        (None, 3.0, None),
+        (6.0, 0.0, None),
+        (6.0, -1.0, None),
+        (6.0, 1e-313, None),
+    ],
 )
 def test_a_ratio_of_nothing_is_none(
     numerator: float | None, denominator: float, expected: float | None

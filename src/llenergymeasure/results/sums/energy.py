@@ -48,7 +48,7 @@ def reading_metrics(reading: EnergyReading) -> EnergyMetrics:
         headline=headline,
         uncertainty_j=uncertainty_j,
         uncertainty_reason=uncertainty_reason,
-        relative_uncertainty=_relative(uncertainty_j, totals.total_j),
+        relative_uncertainty=ratio(uncertainty_j, totals.total_j or 0.0),
         reason=None if totals.total_j is not None else _why_no_total(domains, [reading], domains),
         replayed=reading.replayed,
         emissions_kg_co2=None if totals.missing else reading.emissions_kg_co2,
@@ -107,10 +107,6 @@ def energy_metrics(
             (raw.environment.machine, seen) for raw in raws for seen in raw.energy.conditions
         ),
     )
-
-
-def _relative(uncertainty_j: float | None, total_j: float | None) -> float | None:
-    return None if uncertainty_j is None or not total_j else uncertainty_j / total_j
 
 
 def _adding_up(domains: Iterable[DomainReading]) -> list[DomainReading]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from records import ESTIMATED, domain, gpu, raw, trace, window
 
@@ -224,6 +224,7 @@ def test_far_below_zero_is_no_number_and_a_note() -> None:
     assert result.cycles.stats.marginal_j is None
 
 
+@example(2.2250738585e-313, 0.0, 0.0)  # an uncertainty beyond all multiples of the joules
 @given(st.floats(0, 1e6), st.floats(0, 1e4), st.floats(0, 1e3))
 def test_what_is_shown_above_idle_is_never_surely_below_it(
     joules: float, idle_w: float, spread_w: float

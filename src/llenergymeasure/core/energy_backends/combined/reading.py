@@ -14,6 +14,7 @@ from llenergymeasure.domain.energy import (
     Evidence,
     domain_kind,
 )
+from llenergymeasure.domain.metrics import ratio
 
 _Checks = dict[str, list[CrossCheck]]
 
@@ -102,12 +103,12 @@ def _check(
     source: str, own: Sequence[DomainReading], theirs: Sequence[DomainReading]
 ) -> CrossCheck:
     value_j, check_j = _sum_j(own), _sum_j(theirs)
-    both = value_j is not None and check_j is not None and value_j > 0
+    more_j = None if value_j is None or check_j is None else check_j - value_j
     lost = [domain.reason or "unknown" for domain in theirs if domain.joules is None]
     return CrossCheck(
         source=source,
         joules=check_j,
-        disagreement=(check_j - value_j) / value_j if both else None,  # type: ignore[operator]
+        disagreement=ratio(more_j, value_j or 0.0),
         reason="; ".join(dict.fromkeys(lost)) or None,
         covers=tuple(domain.name for domain in own) if len(own) > 1 else (),
     )
