@@ -93,7 +93,7 @@ def energy_metrics(
         headline=headline,
         uncertainty_j=uncertainty_j,
         uncertainty_reason=uncertainty_reason,
-        relative_uncertainty=_relative(uncertainty_j, totals.total_j),
+        relative_uncertainty=ratio(uncertainty_j, totals.total_j or 0.0),
         reason=None
         if totals.total_j is not None
         else _why_no_total(merged, [raw.energy for raw in raws], readings),
