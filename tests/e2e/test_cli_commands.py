@@ -47,7 +47,7 @@ def test_json_is_one_document_and_the_saved_result(lem: Lem) -> None:
     config = lem.write(CONFIG)
     done = lem("experiment", config, "--json", "--cycles", "2")
     result = json.loads(done.stdout)
-    assert "Verdict" in done.stderr
+    assert "Verdict" not in done.stderr
     assert result["cycles"]["n"] == 2
     assert result["metrics"]["inference"]["output_tokens"] == 24
     assert result["config"]["num_cycles"] == 2

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
@@ -71,15 +73,26 @@ OWN = [
 ]
 
 
+def call(*args: str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a call that has both streams to itself."""
+    out, err = (TextIOWrapper(BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    with redirect_stdout(out), redirect_stderr(err):
+        code = cli.main(args)
+    return code, out.buffer.getvalue().decode(), err.buffer.getvalue().decode()
+
+
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one experiment, measured once for all tests."""
+    """A folder with one experiment, measured once for all tests, and what was told of it."""
     folder = tmp_path_factory.mktemp("measured")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("LLM_ENERGY_RESULTS_DIR", str(folder / "results"))
         patch.setenv("LLM_ENERGY_STATE_DIR", str(folder / ".state"))
-        assert cli.main(["experiment", *ONE, "--quiet"]) == 0
+        code, out, err = call("--json", "experiment", *ONE)
+        assert code == 0
+        (folder / "told.out").write_text(out)
+        (folder / "told.err").write_text(err)
     return folder
 
 
@@ -135,6 +148,26 @@ def lost(args: list[str], faulty: TextIO, capsys: Captured) -> tuple[int, list[s
 def test_every_command_is_called_here() -> None:
     groups = {path[:length] for path in PATHS for length in range(len(path))}
     assert set(CALLS) == {" ".join(path) for path in PATHS if path not in groups}
+
+
+# Progress, what is still awaited, and what somebody should know: never the answer.
+BESIDE = re.compile(r"experiment \S+ \(log: .*\)|\[[\d minhs]+\] .*|looking .*|(Warning|Note): .*")
+
+
+def assert_one_document(out: str, err: str) -> None:
+    json.loads(out)
+    assert [line for line in err.splitlines() if not BESIDE.fullmatch(line)] == []
+
+
+def test_a_measurement_as_json_is_one_document_and_beside_it_only_progress(measured: Path) -> None:
+    assert_one_document((measured / "told.out").read_text(), (measured / "told.err").read_text())
+
+
+@pytest.mark.parametrize("args", OWN, ids=" ".join)
+def test_json_is_one_document_and_no_table_beside_it(args: list[str]) -> None:
+    code, out, err = call("--json", *args)
+    assert code == 0
+    assert_one_document(out, err)
 
 
 @pytest.mark.parametrize("path", PATHS, ids=" ".join)

@@ -52,7 +52,7 @@ def init(non_interactive: bool, verbosity: str) -> None:
 
 
 def _show_what_is_here(options: GlobalOptions) -> None:
-    if options.quiet:
+    if options.quiet or options.json:
         return
     import platform
 

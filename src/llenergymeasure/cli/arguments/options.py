@@ -115,7 +115,7 @@ def _option(*names: str, **attributes: Any) -> Callable[[F], F]:
 _OPTIONS = (
     _option("-v", "--verbose", count=True, help="Show log lines; -vv shows all of them."),
     _option("-q", "--quiet", is_flag=True, help="Show only the result and errors."),
-    _option("--json", is_flag=True, help="One JSON document on stdout, all else on stderr."),
+    _option("--json", is_flag=True, help="Answer with one JSON document."),
     _option("-y", "--yes", is_flag=True, help="Answer yes to every question."),
     _option("--results-dir", metavar="DIR", help="Folder of the results."),
 )

@@ -24,9 +24,9 @@ def show_outcome(outcome: RunOutcome, options: GlobalOptions, results_dir: Path)
         return
     if options.json:
         write_json({"experiment_id": outcome.experiment_id, "status": outcome.status})
+        return
     if options.quiet:
-        if not options.json:
-            say(outcome.experiment_id, options)
+        say(outcome.experiment_id, options)
         return
     say(f"experiment {outcome.experiment_id} is {outcome.status}", options)
     say(f"next: lem aggregate {outcome.experiment_id}", options)
@@ -39,14 +39,14 @@ def show_result(
     file = aggregate_file(results_dir, result.experiment_id)
     if options.json:
         write_json(result)
+        return
     if options.quiet:
-        if not options.json:
-            say(f"{result.experiment_id}  {file}", options)
+        say(f"{result.experiment_id}  {file}", options)
         return
     from llenergymeasure.cli.display.result import print_result
     from llenergymeasure.cli.display.text.console import console
 
-    print_result(console(stderr=options.json), result, file, next_command)
+    print_result(console(), result, file, next_command)
 
 
 def show_plan(plan: RunPlan, options: GlobalOptions) -> None:
@@ -54,7 +54,7 @@ def show_plan(plan: RunPlan, options: GlobalOptions) -> None:
     config = plan.config
     if options.json:
         write_json({"dry_run": True, **vars(plan), "backend": config.backend})
-    if options.quiet:
+    if options.quiet or options.json:
         return
     say(f"{config.config_name}: everything that can be checked without loading is fine", options)
     rows = {

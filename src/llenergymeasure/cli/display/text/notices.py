@@ -35,6 +35,6 @@ def show_warnings(warnings: Iterable[object], options: GlobalOptions) -> None:
 
 
 def say(text: str, options: GlobalOptions, *, hang: int = HANG) -> None:
-    """Print a line for people: on stdout, or on stderr if stdout belongs to JSON."""
-    stream = sys.stderr if options.json else sys.stdout
-    click.echo(fit_line(printable(text), stream, hang=hang), err=options.json, color=color())
+    """Print a line of the answer for people; with ``--json`` the document is the whole answer."""
+    if not options.json:
+        click.echo(fit_line(printable(text), sys.stdout, hang=hang), color=color())
