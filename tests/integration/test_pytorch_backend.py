@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, RwkvConfig, RwkvForCausalLM
 
 from llenergymeasure.config.models import ExperimentConfig, config_model
 from llenergymeasure.core.builtin_model import builtin_model_path
@@ -28,6 +28,7 @@ from llenergymeasure.core.inference_backends.protocols import DevicePreparing
 from llenergymeasure.core.inference_backends.pytorch.backend import PyTorchBackend
 from llenergymeasure.domain.trace import InferenceRequest
 from llenergymeasure.exceptions import BackendError, ConfigurationError, ModelNotFoundError
+from llenergymeasure.orchestration.measuring.reasons_model import batch_reason, batch_warning
 
 PROMPTS = [
     "One lamp.",
@@ -149,7 +150,37 @@ def test_greedy_tokens_equal_plain_transformers(load, plain, batch_size: int) ->
 
 
 def test_batches_do_not_change_greedy_float32_tokens(load) -> None:
-    assert answers_of(load(8)) == answers_of(load(1))
+    batched = load(8)
+    assert answers_of(batched) == answers_of(load(1))
+    assert batched.describe().details["batch_effect"] == "none"
+
+
+@pytest.fixture(scope="module")
+def rwkv(model_dir: Path, plain, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of a model that a batch changes."""
+    folder = tmp_path_factory.mktemp("rwkv")
+    ids = {"bos_token_id": 1, "eos_token_id": 2}
+    made = RwkvConfig(
+        vocab_size=1026, hidden_size=64, attention_hidden_size=64, num_hidden_layers=2, **ids
+    )
+    RwkvForCausalLM(made).save_pretrained(folder)
+    plain[1].save_pretrained(folder)
+    return folder
+
+
+def test_answers_that_a_batch_changes_are_told(load, rwkv: Path) -> None:
+    backend = load(4, model=rwkv)
+    model = backend.describe()
+    assert "set the batch size to 1" in str(batch_warning(model))
+    reason = batch_reason(model, list(backend.generate(requests())))
+    assert reason is not None and reason.detail.startswith("10 of 10 prompts")
+
+
+def test_a_batch_of_one_changes_nothing(load, rwkv: Path) -> None:
+    backend = load(1, model=rwkv)
+    model = backend.describe()
+    assert (batch_warning(model), "batch_effect" in model.details) == (None, False)
+    assert batch_reason(model, list(backend.generate(requests()))) is None
 
 
 def test_truncation_is_counted(load, plain) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Final
 
 from pydantic import Field
@@ -10,6 +11,17 @@ from llenergymeasure.domain.base import Count, Record
 
 # What ``details["chat_template"]`` says where the model's tokenizer has no chat template.
 NO_CHAT_TEMPLATE: Final = "none"
+# The key of ``details`` that holds a ``BatchEffect``, where an engine has looked for one.
+BATCH_EFFECT: Final = "batch_effect"
+
+
+class BatchEffect(StrEnum):
+    """What a batch does to greedy answers, beyond rounding."""
+
+    NONE = "none"
+    PADDING = "padding"  # a prompt that is padded is answered in another way
+    ANY_BATCH = "any_batch"  # and one beside others of its length too
+    UNKNOWN = "unknown"
 
 
 class ModelInfo(Record):
@@ -26,7 +38,8 @@ class ModelInfo(Record):
         engine_version: Version of the engine, e.g. that of transformers.
         threads: Compute threads of the engine on the CPU; None where it has none of its own.
         details: Anything else worth keeping with a result: library versions, ``load_format``,
-            ``chat_template`` (a digest, or ``NO_CHAT_TEMPLATE``), ...
+            ``chat_template`` (a digest, or ``NO_CHAT_TEMPLATE``), ``batch_effect`` (a
+            ``BatchEffect``), ...
     """
 
     name: str

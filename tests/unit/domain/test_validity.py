@@ -44,6 +44,7 @@ EXPECTED = {
     ReasonCode.MODULE_COUNTER: ValidityStatus.DEGRADED,
     ReasonCode.PROCESSES_UNKNOWN: ValidityStatus.VALID,
     ReasonCode.DUMMY_WEIGHTS: ValidityStatus.VALID,
+    ReasonCode.BATCH_CHANGES_ANSWERS: ValidityStatus.DEGRADED,
     ReasonCode.AMDSMI_UNAVAILABLE: ValidityStatus.VALID,
     ReasonCode.RAPL_UNREADABLE: ValidityStatus.INVALID,
     ReasonCode.NO_RAPL: ValidityStatus.VALID,

@@ -133,6 +133,22 @@ RUN = {
         frequency=Frequency.SOMETIMES,
         where="tests of an architecture without its checkpoint",
     ),
+    ReasonCode.BATCH_CHANGES_ANSWERS: ReasonText(
+        title="a batch changes the answers",
+        meaning="At load the model answered short prompts in another way in a batch than alone, "
+        "beyond rounding. Some models take what pads the shorter prompts of a batch for a part of "
+        "them; some mix up its rows. `batch_effect` in the details of the model says which.",
+        harm="The work was done and the joules are its own. But the answers are not those that "
+        "the model gives, and they may end elsewhere, so that output tokens and joules per token "
+        "are not the model's.",
+        remedy=(
+            "Set the batch size to 1, as in `pytorch.batch_size: 1`.",
+            "If it is the padding: give prompts of one length, as `type: synthetic` makes them.",
+        ),
+        raised_by=(EXPERIMENT,),
+        frequency=Frequency.RARE,
+        where="RWKV; decoders of translation models; XLNet",
+    ),
     ReasonCode.INCOMPLETE: ReasonText(
         title="a part of the run is missing",
         meaning="Not all planned cycles were measured, or a process left no result. Or one process "

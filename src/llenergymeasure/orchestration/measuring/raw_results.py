@@ -34,8 +34,9 @@ from llenergymeasure.domain.model_info import ModelInfo
 from llenergymeasure.domain.validity import Reason
 from llenergymeasure.exceptions import BackendError
 from llenergymeasure.orchestration.context import ExperimentContext
-from llenergymeasure.orchestration.measuring.reasons import dummy_reason, process_reasons
+from llenergymeasure.orchestration.measuring.reasons import process_reasons
 from llenergymeasure.orchestration.measuring.reasons_before import baseline_reasons
+from llenergymeasure.orchestration.measuring.reasons_model import batch_reason, dummy_reason
 
 logger = logging.getLogger(__name__)
 
@@ -130,6 +131,10 @@ def _reasons(prepared: Prepared, outcome: WindowOutcome, load: MachineLoad) -> t
         prepared.warmup,
         prepared.config.min_duration_s,
     )
-    others = (contention_reason(load, prepared.others_before), dummy_reason(prepared.model))
+    others = (
+        contention_reason(load, prepared.others_before),
+        dummy_reason(prepared.model),
+        batch_reason(prepared.model, outcome.traces),
+    )
     told = (reason for reason in others if reason is not None)
     return (*found, *told, *baseline_reasons(prepared.baseline))

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from llenergymeasure.domain.energy import EnergyMethod, EnergyReading, MeasurementWindow
 from llenergymeasure.domain.experiment import WarmupInfo
-from llenergymeasure.domain.model_info import ModelInfo
 from llenergymeasure.domain.trace import RequestTrace
 from llenergymeasure.domain.validity import Reason, ReasonCode
 from llenergymeasure.orchestration.measuring.reasons_before import warmup_reasons
@@ -52,17 +51,6 @@ def window_reasons(reading: EnergyReading) -> list[Reason]:
 def _findings(reading: EnergyReading) -> tuple[Reason, ...]:
     """What the source itself says against its numbers, or why there are none."""
     return tuple(finding for domain in reading.domains for finding in domain.findings)
-
-
-def dummy_reason(model: ModelInfo) -> Reason | None:
-    """The note on random weights, if the model has them."""
-    if model.details.get("load_format") != "dummy":
-        return None
-    return Reason(
-        code=ReasonCode.DUMMY_WEIGHTS,
-        detail="the weights are random: the arithmetic is the model's, the answers mean nothing "
-        "and end by chance",
-    )
 
 
 def _below_minimum(window: MeasurementWindow, min_duration_s: float | None) -> Reason | None:

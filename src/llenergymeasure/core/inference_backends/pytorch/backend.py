@@ -19,6 +19,7 @@ from llenergymeasure.config.backend_configs import PyTorchConfig
 from llenergymeasure.config.models import ExperimentConfig
 from llenergymeasure.core.dummy_model import load_dummy_model
 from llenergymeasure.core.inference_backends.pytorch import runtime
+from llenergymeasure.core.inference_backends.pytorch.batch_effect import find_batch_effect
 from llenergymeasure.core.inference_backends.pytorch.decoding import (
     end_of_sequence_ids,
     forget_checkpoint_decoding,
@@ -37,7 +38,7 @@ from llenergymeasure.core.inference_backends.shared import (
 )
 from llenergymeasure.core.model_loader import LoadedModel, LocatedModel, load_model, locate_model
 from llenergymeasure.domain.metrics import ComputeMetrics
-from llenergymeasure.domain.model_info import ModelInfo
+from llenergymeasure.domain.model_info import BATCH_EFFECT, BatchEffect, ModelInfo
 from llenergymeasure.domain.trace import InferenceRequest, RequestTrace
 from llenergymeasure.exceptions import BackendError, ConfigurationError
 
@@ -56,6 +57,7 @@ class _Ready:
     device: Any
     eos_ids: frozenset[int]
     max_positions: int | None
+    batch_effect: BatchEffect | None
 
 
 class PyTorchBackend:
@@ -100,7 +102,8 @@ class PyTorchBackend:
         forget_checkpoint_decoding(loaded, eos_ids)
         positions = getattr(loaded.model.config.get_text_config(), "max_position_embeddings", None)
         self._check_lengths(positions)
-        self._ready = _Ready(located, loaded, device, frozenset(eos_ids), positions)
+        effect = find_batch_effect(loaded, eos_ids, positions) if self._batch_size > 1 else None
+        self._ready = _Ready(located, loaded, device, frozenset(eos_ids), positions, effect)
 
     def _dtype_on(self, device: Any) -> str:
         if self._config.dtype == "auto" and device.type == "cpu":
@@ -122,6 +125,7 @@ class PyTorchBackend:
         """The loaded model and the libraries that run it."""
         ready = self._require_ready()
         model = ready.loaded.model
+        effect = {} if ready.batch_effect is None else {BATCH_EFFECT: str(ready.batch_effect)}
         return ModelInfo(
             name=self._config.model_name,
             path=str(ready.located.path),
@@ -140,7 +144,8 @@ class PyTorchBackend:
                 "chat_template": chat_template_digest(ready.loaded.tokenizer),
                 "attention": str(model.config._attn_implementation),
                 "max_positions": str(ready.max_positions),
-            },
+            }
+            | effect,
         )
 
     def generate(self, requests: Sequence[InferenceRequest]) -> Iterator[RequestTrace]:
