@@ -13,13 +13,28 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from llenergymeasure.exceptions import ConfigurationError, SchemaVersionError, StorageError
+from llenergymeasure.exceptions import (
+    ConfigurationError,
+    SchemaVersionError,
+    StorageError,
+    WrongPathError,
+)
 
 JsonObject = dict[str, Any]
 Migrations = Mapping[int, Callable[[JsonObject], JsonObject]]
 
 _DESCRIPTORS = re.compile(r"/proc/[^/]+(/task/[^/]+)?/fd")
 _MOST_LINKS = 40
+# Faults of the path that was named: another one would do.
+_WRONG_PATH = {
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.EINVAL,
+    errno.ENXIO,
+}
 
 _RESULTS_HINT = "choose another folder with --results-dir or free space on this one"
 _OUTPUT_HINT = "name another file with --output, or free space on this disk"
@@ -34,9 +49,10 @@ def check_folder(folder: Path, hint: str) -> None:
     """
     try:
         existing, mode = _nearest(folder)
-    except (OSError, ValueError) as error:  # a name too long, a folder that may not be entered
-        reason = getattr(error, "strerror", None) or error
-        raise StorageError(f"cannot write in {folder}: {reason}", hint=hint) from error
+    except ValueError as error:  # a NUL character
+        raise WrongPathError(f"cannot write in {folder}: {error}", hint=hint) from error
+    except OSError as error:  # a name too long, a folder that may not be entered
+        raise describe_fault(error, f"cannot write in {folder}", hint) from error
     if not stat.S_ISDIR(mode):
         raise ConfigurationError(f"cannot write in {folder}: {existing} is a file", hint=hint)
     if not os.access(existing, os.W_OK | os.X_OK):
@@ -134,7 +150,7 @@ def read_json(path: Path, *, version: int, migrations: Migrations) -> JsonObject
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
+        raise describe_fault(error, f"cannot read {path}") from error
     return parse_json(content, path, version=version, migrations=migrations)
 
 
@@ -207,10 +223,13 @@ def _storage_errors(path: Path, hint: str = _RESULTS_HINT) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError(
-            f"cannot write {path}: {error.strerror or error}",
-            hint=hint,
-        ) from error
+        raise describe_fault(error, f"cannot write {path}", hint) from error
+
+
+def describe_fault(error: OSError, what: str, hint: str | None = None) -> StorageError:
+    """What an operation on files failed of: the path itself, or the disk and its permissions."""
+    kind = WrongPathError if error.errno in _WRONG_PATH else StorageError
+    return kind(f"{what}: {error.strerror or error}", hint=hint)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ LLEnergyMeasureError            base: message + hint + exit code
 |  |- HubUnreachableError
 |  |- ChildProcessDiedError
 |  `- StorageError
+|     |- WrongPathError           (exit 2)
 |     `- SchemaVersionError
 |- InvalidStateTransitionError  a bug, or two processes on one experiment (exit 1)
 `- ExperimentInterruptedError   Ctrl-C or SIGTERM (exit 130)
@@ -93,6 +94,12 @@ class ChildProcessDiedError(RunError):
 
 class StorageError(RunError):
     """A result or state file cannot be read or written."""
+
+
+class WrongPathError(StorageError):
+    """No file can be at the path that the user gave: a folder, a name too long, a loop of links."""
+
+    exit_code = EXIT_INPUT_WRONG
 
 
 class SchemaVersionError(StorageError):

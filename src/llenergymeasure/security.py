@@ -17,8 +17,11 @@ from llenergymeasure.exceptions import ConfigurationError
 # File systems end names at 255 bytes; what we append to an id has to fit too.
 MAX_ID_LENGTH: Final = 128
 _ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", re.ASCII)
-# Control characters (ESC begins a command to the terminal), and what turns lines or words around.
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+# Control characters (ESC begins a command to the terminal), what turns lines or words around, and
+# bytes of a name that are no text.
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 # A variable is a secret's if one of the words in its name says so.
 _SECRET_WORDS = frozenset(

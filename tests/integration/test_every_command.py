@@ -8,8 +8,7 @@ import pty
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from io import BytesIO, TextIOWrapper
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -18,13 +17,11 @@ import pytest
 
 from llenergymeasure import cli
 from llenergymeasure.cli.root import lem
-from llenergymeasure.orchestration.machine.checks import Check, CheckState
 
+from .conftest import call
+
+pytestmark = pytest.mark.usefixtures("measured_place")
 Captured = pytest.CaptureFixture[str]
-
-ONE = ["--model", "scripted", "--backend", "echo", "--num-prompts", "2"]
-ONE += ["--set", "energy.backend=replay", "--set", "energy.replay.curve.shape=constant"]
-CONFIG = {"config_name": "tiny", "model_name": "scripted", "backend": "echo", "num_prompts": 2}
 
 # A call of each command that ends well and prints something; a list, where it has several forms.
 CALLS: dict[str, list[list[str]]] = {
@@ -64,6 +61,17 @@ def paths(group: click.Group = lem, before: tuple[str, ...] = ()) -> Iterator[tu
             yield (*before, name)
 
 
+def find_command(name: str) -> click.Command:
+    """The command that these words call."""
+    found: click.Command = lem
+    for word in name.split():
+        assert isinstance(found, click.Group)
+        command = found.get_command(click.Context(found), word)
+        assert command is not None
+        found = command
+    return found
+
+
 PATHS = list(paths())
 OWN = [
     [*name.split(), *arguments]
@@ -71,42 +79,6 @@ OWN = [
     if name not in _NOT_ITS_OWN
     for arguments in calls
 ]
-
-
-def call(*args: str) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of a call that has both streams to itself."""
-    out, err = (TextIOWrapper(BytesIO(), "utf-8", write_through=True) for _ in range(2))
-    with redirect_stdout(out), redirect_stderr(err):
-        code = cli.main(args)
-    return code, out.buffer.getvalue().decode(), err.buffer.getvalue().decode()
-
-
-@pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one experiment, measured once for all tests, and what was told of it."""
-    folder = tmp_path_factory.mktemp("measured")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("LLM_ENERGY_RESULTS_DIR", str(folder / "results"))
-        patch.setenv("LLM_ENERGY_STATE_DIR", str(folder / ".state"))
-        code, out, err = call("--json", "experiment", *ONE)
-        assert code == 0
-        (folder / "told.out").write_text(out)
-        (folder / "told.err").write_text(err)
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def place(measured: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run in that folder, with nothing slow behind the commands that look at the machine."""
-    monkeypatch.chdir(measured)
-    monkeypatch.setenv("LLM_ENERGY_RESULTS_DIR", str(measured / "results"))
-    monkeypatch.setenv("LLM_ENERGY_STATE_DIR", str(measured / ".state"))
-    monkeypatch.setenv("XDG_STATE_HOME", str(measured / "logs"))
-    for name in ("tiny", "other"):
-        (measured / f"{name}.json").write_text(json.dumps({**CONFIG, "config_name": name}))
-    found = [Check("disk", CheckState.OK, "1 GiB free", "free some space")]
-    monkeypatch.setattr("llenergymeasure.cli.doctor.examine", lambda *_: found)
 
 
 def no_room() -> TextIO:

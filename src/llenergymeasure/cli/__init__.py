@@ -36,12 +36,22 @@ def _run(args: list[str]) -> int:
     _hear_of_children()
     try:
         _read_dotenv()
+        _refuse_nul(args)
         # Without standalone mode click returns the code of ctx.exit, and None otherwise.
         code = lem.main(args, prog_name="lem", standalone_mode=False)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one place that tells all
         return exit_code_of(error, args)
     return code if isinstance(code, int) else 0
+
+
+def _refuse_nul(args: Sequence[str]) -> None:
+    """A shell cannot give such arguments, Python can: no file and no program has such a name."""
+    for arg in args:
+        if "\0" in arg:
+            from llenergymeasure.exceptions import ConfigurationError
+
+            raise ConfigurationError(f"the argument {arg!r} holds a NUL character")
 
 
 def _read_dotenv() -> None:

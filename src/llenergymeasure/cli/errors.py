@@ -6,7 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import click
 
@@ -92,6 +92,8 @@ def _describe(error: BaseException) -> dict[str, Any]:
         return {"type": "Interrupted", "message": "interrupted", "hint": None}
     if _is_missing_folder(error):
         return {"type": kind, "message": "there is no current folder", "hint": None}
+    if _is_fault_of_a_file(error):
+        return {"type": kind, "message": _translate(error).message, "hint": None}
     from llenergymeasure.security import redact
 
     return {
@@ -112,12 +114,15 @@ def _code(error: BaseException) -> int:
     if isinstance(error, click.ClickException):
         return EXIT_INPUT_WRONG
     unset = EXIT_INPUT_WRONG if _is_missing_folder(error) else EXIT_RUN_FAILED
+    if _is_fault_of_a_file(error):
+        unset = _translate(error).exit_code
     return int(getattr(error, "exit_code", unset))
 
 
 def _is_bug(error: BaseException) -> bool:
     known = (LLEnergyMeasureError, click.ClickException, click.Abort, KeyboardInterrupt)
-    return not isinstance(error, known) and not _is_missing_folder(error)
+    outside = _is_missing_folder(error) or _is_fault_of_a_file(error)
+    return not isinstance(error, known) and not outside
 
 
 def _is_interruption(error: BaseException) -> bool:
@@ -137,6 +142,17 @@ def _is_missing_folder(error: BaseException) -> bool:
     # getcwd names no file in its error; whatever else fails here says which.
     gone = isinstance(error, FileNotFoundError) and error.filename is None
     return gone and _is_folder_gone()
+
+
+def _is_fault_of_a_file(error: BaseException) -> TypeGuard[OSError]:
+    # The disk, its permissions, a path: all that the system refuses by a file's name.
+    return isinstance(error, OSError) and error.filename is not None
+
+
+def _translate(error: OSError) -> LLEnergyMeasureError:
+    from llenergymeasure.durable import describe_fault
+
+    return describe_fault(error, os.fsdecode(error.filename))
 
 
 def _tell(described: dict[str, Any]) -> None:

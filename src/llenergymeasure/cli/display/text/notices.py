@@ -10,6 +10,7 @@ import click
 
 from llenergymeasure.cli.arguments.options import GlobalOptions
 from llenergymeasure.cli.display.text.lines import HANG, fit_line
+from llenergymeasure.cli.display.text.shortening import shorten
 from llenergymeasure.security import printable
 
 
@@ -20,7 +21,8 @@ def color() -> bool | None:
 
 def tell(mark: str, text: str, *, fg: str | None = None, hang: int = HANG) -> None:
     """Print ``text`` on stderr after a mark such as ``Error:``."""
-    fitting = fit_line(printable(text, keep="\n"), sys.stderr, lead=len(mark) + 1, hang=hang)
+    text = printable(shorten(text), keep="\n")
+    fitting = fit_line(text, sys.stderr, lead=len(mark) + 1, hang=hang)
     click.echo(f"{click.style(mark, fg=fg, bold=True)} {fitting}", err=True, color=color())
 
 
