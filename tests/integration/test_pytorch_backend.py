@@ -28,7 +28,7 @@ from llenergymeasure.core.inference_backends.protocols import DevicePreparing
 from llenergymeasure.core.inference_backends.pytorch.backend import PyTorchBackend
 from llenergymeasure.domain.trace import InferenceRequest
 from llenergymeasure.exceptions import BackendError, ConfigurationError, ModelNotFoundError
-from llenergymeasure.orchestration.measuring.reasons_model import batch_reason, batch_warning
+from llenergymeasure.orchestration.measuring.reasons_model import batch_reason, model_warnings
 
 PROMPTS = [
     "One lamp.",
@@ -171,7 +171,7 @@ def rwkv(model_dir: Path, plain, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def test_answers_that_a_batch_changes_are_told(load, rwkv: Path) -> None:
     backend = load(4, model=rwkv)
     model = backend.describe()
-    assert "set the batch size to 1" in str(batch_warning(model))
+    assert "set the batch size to 1" in "".join(model_warnings(model))
     reason = batch_reason(model, list(backend.generate(requests())))
     assert reason is not None and reason.detail.startswith("10 of 10 prompts")
 
@@ -179,7 +179,7 @@ def test_answers_that_a_batch_changes_are_told(load, rwkv: Path) -> None:
 def test_a_batch_of_one_changes_nothing(load, rwkv: Path) -> None:
     backend = load(1, model=rwkv)
     model = backend.describe()
-    assert (batch_warning(model), "batch_effect" in model.details) == (None, False)
+    assert (list(model_warnings(model)), "batch_effect" in model.details) == ([], False)
     assert batch_reason(model, list(backend.generate(requests()))) is None
 
 

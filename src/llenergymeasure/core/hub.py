@@ -90,22 +90,20 @@ class _Wish:
         return error(message, hint=hint)
 
 
-def check_offline(model_id: str) -> None:
-    """Cheap: return unless the hub is switched off and nothing of the model is in the cache.
+def find_offline(
+    model_id: str, revision: str | None = None, *, weights: bool = True
+) -> HubModel | None:
+    """Cheap: the copy in the cache if the hub is switched off; None if the hub may be asked.
 
     Raises:
         ModelNotFoundError: The id is no id.
         HubUnreachableError: It cannot be had.
     """
     if not _offline():
-        return
-    wish = _Wish("model", model_id, None, ())
+        return None
+    wish = _Wish("model", model_id, revision, tuple(_CONFIGS), tuple(_IGNORE), weights=weights)
     _check_id(wish)
-    from huggingface_hub import constants
-
-    cached = Path(constants.HF_HUB_CACHE, f"models--{model_id.replace('/', '--')}")
-    if not cached.is_dir():
-        raise _not_cached(wish, "HF_HUB_OFFLINE is set")
+    return _from_cache(wish, "HF_HUB_OFFLINE is set")
 
 
 def resolve_hub_model(
@@ -126,6 +124,16 @@ def resolve_hub_model(
     """
     patterns = (*_CONFIGS, _CODE) if code else tuple(_CONFIGS)
     return _resolve(_Wish("model", model_id, revision, patterns, tuple(_IGNORE), weights=weights))
+
+
+def hint_to_fetch(model_id: str, revision: str | None = None) -> str:
+    """How a person brings a model here again, of which something is missing or broken."""
+    at = f" --revision {revision}" if revision else ""
+    online = "unset HF_HUB_OFFLINE, then " if _offline() else ""
+    return (
+        f"{online}fetch it again: hf download {model_id}{at} --force-download; if it is not there "
+        "either, choose a repository that holds the model in the form of transformers"
+    )
 
 
 def resolve_hub_dataset(dataset_id: str, revision: str | None, patterns: Sequence[str]) -> HubModel:

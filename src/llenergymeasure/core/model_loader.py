@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from llenergymeasure.constants import BUILTIN_MODEL_PREFIX
 from llenergymeasure.core.builtin_model import builtin_model_path, check_builtin_name
-from llenergymeasure.core.hub import check_offline, resolve_hub_model
+from llenergymeasure.core.hub import find_offline, hint_to_fetch, resolve_hub_model
+from llenergymeasure.core.model_folder import check_directory
+from llenergymeasure.core.model_weights import load_weights
 from llenergymeasure.core.quiet import quieten_transformers
 from llenergymeasure.exceptions import BackendError, ConfigurationError, ModelNotFoundError
-
-_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
-_WEIGHTS = ("*.safetensors", "*.bin")
 
 
 @dataclass(frozen=True)
@@ -32,10 +30,15 @@ class LocatedModel:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model in memory, ready to generate, and its tokenizer."""
+    """A model in memory, ready to generate, and its tokenizer.
+
+    Attributes:
+        unused_weights: Names of weights of the checkpoint that have no place in the model.
+    """
 
     model: Any
     tokenizer: Any
+    unused_weights: tuple[str, ...] = ()
 
 
 def check_model(name: str, revision: str | None = None, *, weights: bool = True) -> None:
@@ -49,15 +52,15 @@ def check_model(name: str, revision: str | None = None, *, weights: bool = True)
     Raises:
         ModelNotFoundError: There is no such built-in model or directory, or it lacks a file.
         ConfigurationError: ``revision`` is given for a model that has none.
-        HubUnreachableError: The hub is switched off, and nothing of the model is in the cache.
+        HubUnreachableError: The hub is switched off, and the model is not in the cache.
     """
     if name.startswith(BUILTIN_MODEL_PREFIX):
         _refuse_revision(name, revision)
         check_builtin_name(name)
     elif is_local(name):
         locate_model(name, revision, weights=weights)
-    else:
-        check_offline(name)
+    elif (cached := find_offline(name, revision, weights=weights)) is not None:
+        check_directory(cached.path, weights=weights, again=hint_to_fetch(name, revision))
 
 
 def locate_model(
@@ -78,14 +81,14 @@ def locate_model(
     """
     if name.startswith(BUILTIN_MODEL_PREFIX):
         _refuse_revision(name, revision)
-        located = LocatedModel(builtin_model_path(name))
+        located, again = LocatedModel(builtin_model_path(name)), ""
     elif is_local(name):
         _refuse_revision(name, revision)
-        located = LocatedModel(_local_directory(name))
+        located, again = LocatedModel(_local_directory(name)), ""
     else:
         found = resolve_hub_model(name, revision, weights=weights, code=code)
-        located = LocatedModel(found.path, found.commit)
-    check_directory(located.path, weights=weights)
+        located, again = LocatedModel(found.path, found.commit), hint_to_fetch(name, revision)
+    check_directory(located.path, weights=weights, again=again)
     return located
 
 
@@ -127,36 +130,6 @@ def _refuse_revision(name: str, revision: str | None) -> None:
         )
 
 
-def check_directory(path: Path, *, weights: bool = True) -> None:
-    """Name what a model directory lacks, before an engine fails on it in its own words.
-
-    Raises:
-        ModelNotFoundError: No readable config, no tokenizer or no weights in it.
-    """
-    missing = [] if (path / "config.json").is_file() else ["config.json"]
-    if not any((path / name).is_file() for name in _TOKENIZER_FILES):
-        missing.append("a tokenizer (tokenizer.json or tokenizer.model)")
-    if weights and not any(next(path.glob(pattern), None) for pattern in _WEIGHTS):
-        missing.append("weights (*.safetensors or *.bin)")
-    missing += _missing_shards(path) if weights else []
-    if missing:
-        raise ModelNotFoundError(
-            f"the model directory {path} lacks {', '.join(missing)}",
-            hint="save both with model.save_pretrained(DIR) and tokenizer.save_pretrained(DIR)",
-        )
-
-
-def _missing_shards(path: Path) -> list[str]:
-    index = path / "model.safetensors.index.json"
-    if not index.is_file():
-        return []
-    try:
-        shards = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        return [f"a readable {index.name}"]
-    return sorted(shard for shard in shards if not (path / shard).is_file())
-
-
 def load_model(
     path: Path, dtype: str, device: Any, *, trust_remote_code: bool = False
 ) -> LoadedModel:
@@ -176,12 +149,13 @@ def load_model(
     quieten_transformers()
     try:
         tokenizer = load_tokenizer(path, trust_remote_code=trust_remote_code)
-        model = _load_weights(path, dtype, trust_remote_code).to(device).eval()
+        model, unused = load_weights(path, dtype, trust_remote_code)
+        model = model.to(device).eval()
     except (ModelNotFoundError, ConfigurationError):
         raise
     except Exception as error:
         raise loading_error(path, error) from error
-    return LoadedModel(model, tokenizer)
+    return LoadedModel(model, tokenizer, unused)
 
 
 def load_tokenizer(path: Path, *, trust_remote_code: bool = False) -> Any:
@@ -195,28 +169,6 @@ def load_tokenizer(path: Path, *, trust_remote_code: bool = False) -> Any:
         # Any id will do: padding is masked out, and it is never counted.
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
     return tokenizer
-
-
-def _load_weights(path: Path, dtype: str, trust_remote_code: bool) -> Any:
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    model, report = AutoModelForCausalLM.from_pretrained(
-        path,
-        dtype=dtype if dtype == "auto" else getattr(torch, dtype),
-        local_files_only=True,
-        trust_remote_code=trust_remote_code,
-        output_loading_info=True,
-    )
-    # transformers would fill them with random numbers and only warn.
-    absent = sorted(report["missing_keys"]) + [str(key[0]) for key in report["mismatched_keys"]]
-    if absent:
-        more = f" and {len(absent) - 3} more" if len(absent) > 3 else ""
-        raise ModelNotFoundError(
-            f"the checkpoint in {path} lacks fitting weights for {', '.join(absent[:3])}{more}",
-            hint="download or save the model again",
-        )
-    return model
 
 
 def loading_error(path: Path, error: Exception) -> Exception:

@@ -14,6 +14,9 @@ NO_CHAT_TEMPLATE: Final = "none"
 # The key of ``details`` that holds a ``BatchEffect``, where an engine has looked for one.
 BATCH_EFFECT: Final = "batch_effect"
 
+# The key of ``details`` that says which weights of the checkpoint were left out, if some were.
+UNUSED_WEIGHTS: Final = "unused_weights"
+
 
 class BatchEffect(StrEnum):
     """What a batch does to greedy answers, beyond rounding."""

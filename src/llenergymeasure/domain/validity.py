@@ -32,6 +32,7 @@ class ReasonCode(StrEnum):
     PROMPTS_TRUNCATED = "prompts_truncated"
     WARMUP_OFF = "warmup_off"
     DUMMY_WEIGHTS = "dummy_weights"
+    WEIGHTS_UNUSED = "weights_unused"
     BATCH_CHANGES_ANSWERS = "batch_changes_answers"
     INCOMPLETE = "incomplete"
     ENERGY_SOURCES_DIFFER = "energy_sources_differ"

@@ -44,6 +44,7 @@ EXPECTED = {
     ReasonCode.MODULE_COUNTER: ValidityStatus.DEGRADED,
     ReasonCode.PROCESSES_UNKNOWN: ValidityStatus.VALID,
     ReasonCode.DUMMY_WEIGHTS: ValidityStatus.VALID,
+    ReasonCode.WEIGHTS_UNUSED: ValidityStatus.DEGRADED,
     ReasonCode.BATCH_CHANGES_ANSWERS: ValidityStatus.DEGRADED,
     ReasonCode.AMDSMI_UNAVAILABLE: ValidityStatus.VALID,
     ReasonCode.RAPL_UNREADABLE: ValidityStatus.INVALID,

@@ -133,6 +133,22 @@ RUN = {
         frequency=Frequency.SOMETIMES,
         where="tests of an architecture without its checkpoint",
     ),
+    ReasonCode.WEIGHTS_UNUSED: ReasonText(
+        title="weights of the checkpoint were left out",
+        meaning="The checkpoint holds weights that have no place in the model which its "
+        "`config.json` describes, such as layers beyond `num_hidden_layers`. transformers leaves "
+        "them out. `unused_weights` in the details of the model counts and names them.",
+        harm="The joules are those of the model as it was loaded, which may be smaller than the "
+        "one that the checkpoint was made for.",
+        remedy=(
+            "See whether `config.json` names the right architecture and number of layers.",
+            "If the weights are of a part that no text needs (an image tower, a head for several "
+            "tokens at once), nothing is wrong.",
+        ),
+        raised_by=(EXPERIMENT,),
+        frequency=Frequency.RARE,
+        where="edited configs; checkpoints with parts for other tasks",
+    ),
     ReasonCode.BATCH_CHANGES_ANSWERS: ReasonText(
         title="a batch changes the answers",
         meaning="At load the model answered short prompts in another way in a batch than alone, "

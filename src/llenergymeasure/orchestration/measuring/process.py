@@ -30,7 +30,7 @@ from llenergymeasure.orchestration.factory import (
 from llenergymeasure.orchestration.measuring.idle import IdleBaseline
 from llenergymeasure.orchestration.measuring.priming import EnergyPriming
 from llenergymeasure.orchestration.measuring.raw_results import Prepared, raw_result
-from llenergymeasure.orchestration.measuring.reasons_model import batch_warning
+from llenergymeasure.orchestration.measuring.reasons_model import model_warnings
 from llenergymeasure.orchestration.measuring.requests import check_chats, check_lengths, requests_of
 from llenergymeasure.orchestration.measuring.warmup import warm_up
 from llenergymeasure.results.repository import FileSystemRepository
@@ -68,7 +68,7 @@ def measure(context: ExperimentContext, rank: Rank, events: EventWriter) -> None
         backend.load()
         model = backend.describe()
         check_chats(texts, prompts, model)
-        if (warning := batch_warning(model)) is not None:
+        for warning in model_warnings(model):
             events.notice(warning)
         baseline = idle.after_load(model)
         if priming.is_under_way():

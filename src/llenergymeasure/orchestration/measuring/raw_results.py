@@ -36,7 +36,11 @@ from llenergymeasure.exceptions import BackendError
 from llenergymeasure.orchestration.context import ExperimentContext
 from llenergymeasure.orchestration.measuring.reasons import process_reasons
 from llenergymeasure.orchestration.measuring.reasons_before import baseline_reasons
-from llenergymeasure.orchestration.measuring.reasons_model import batch_reason, dummy_reason
+from llenergymeasure.orchestration.measuring.reasons_model import (
+    batch_reason,
+    dummy_reason,
+    weights_reason,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -134,6 +138,7 @@ def _reasons(prepared: Prepared, outcome: WindowOutcome, load: MachineLoad) -> t
     others = (
         contention_reason(load, prepared.others_before),
         dummy_reason(prepared.model),
+        weights_reason(prepared.model),
         batch_reason(prepared.model, outcome.traces),
     )
     told = (reason for reason in others if reason is not None)

@@ -1,11 +1,11 @@
-"""What the loaded model says against a result: random weights, answers that a batch changes."""
+"""What the loaded model says against a result: random or unused weights, the effect of batches."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from llenergymeasure.domain.model_info import BATCH_EFFECT, BatchEffect, ModelInfo
+from llenergymeasure.domain.model_info import BATCH_EFFECT, UNUSED_WEIGHTS, BatchEffect, ModelInfo
 from llenergymeasure.domain.trace import RequestTrace
 from llenergymeasure.domain.validity import Reason, ReasonCode
 
@@ -30,12 +30,25 @@ def dummy_reason(model: ModelInfo) -> Reason | None:
     )
 
 
-def batch_warning(model: ModelInfo) -> str | None:
-    """What to say before a run of a model whose answers a batch changes."""
-    effect = _effect(model)
-    if effect not in _WHY:
+def weights_reason(model: ModelInfo) -> Reason | None:
+    """That the checkpoint holds weights which the measured model has not, if so."""
+    unused = model.details.get(UNUSED_WEIGHTS)
+    if not unused:
         return None
-    return f"{_WHY[effect]}, so its answers in a batch are not its own; {_ADVICE[effect]}"
+    return Reason(
+        code=ReasonCode.WEIGHTS_UNUSED,
+        detail=f"weights of the checkpoint have no place in the model that its config describes "
+        f"({unused}); see whether config.json names the right architecture and number of layers",
+    )
+
+
+def model_warnings(model: ModelInfo) -> Iterator[str]:
+    """What to say before the run."""
+    unused, effect = weights_reason(model), _effect(model)
+    if unused is not None:
+        yield unused.detail
+    if effect in _WHY:
+        yield f"{_WHY[effect]}, so its answers in a batch are not its own; {_ADVICE[effect]}"
 
 
 def batch_reason(model: ModelInfo, traces: Sequence[RequestTrace]) -> Reason | None:

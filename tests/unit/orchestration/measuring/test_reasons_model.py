@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from llenergymeasure.domain.model_info import BATCH_EFFECT, BatchEffect, ModelInfo
+from llenergymeasure.domain.model_info import BATCH_EFFECT, UNUSED_WEIGHTS, BatchEffect, ModelInfo
 from llenergymeasure.domain.trace import RequestTrace
 from llenergymeasure.domain.validity import ReasonCode
-from llenergymeasure.orchestration.measuring.reasons_model import batch_reason, batch_warning
+from llenergymeasure.orchestration.measuring.reasons_model import (
+    batch_reason,
+    model_warnings,
+    weights_reason,
+)
 
 
 def model(effect: str | None) -> ModelInfo:
@@ -49,6 +53,16 @@ def test_it_counts_the_prompts_that_were_answered_otherwise(effect, batches, cha
 
 def test_it_is_said_before_the_run() -> None:
     for effect in (BatchEffect.PADDING, BatchEffect.ANY_BATCH):
-        assert "set the batch size to 1" in str(batch_warning(model(effect)))
+        [warning] = model_warnings(model(effect))
+        assert "set the batch size to 1" in warning
     for effect in (BatchEffect.NONE, BatchEffect.UNKNOWN, None):
-        assert batch_warning(model(effect)) is None
+        assert list(model_warnings(model(effect))) == []
+
+
+def test_weights_that_were_left_out_are_named() -> None:
+    short = ModelInfo(name="m", details={UNUSED_WEIGHTS: "27: layers.1.a, layers.1.b and 25 more"})
+    reason = weights_reason(short)
+    assert reason is not None and reason.code is ReasonCode.WEIGHTS_UNUSED
+    assert "(27: layers.1.a," in reason.detail and "config.json" in reason.detail
+    assert list(model_warnings(short)) == [reason.detail]
+    assert weights_reason(ModelInfo(name="m")) is None

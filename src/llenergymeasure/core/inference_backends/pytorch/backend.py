@@ -37,8 +37,9 @@ from llenergymeasure.core.inference_backends.shared import (
     static_batches,
 )
 from llenergymeasure.core.model_loader import LoadedModel, LocatedModel, load_model, locate_model
+from llenergymeasure.core.model_weights import name_some
 from llenergymeasure.domain.metrics import ComputeMetrics
-from llenergymeasure.domain.model_info import BATCH_EFFECT, BatchEffect, ModelInfo
+from llenergymeasure.domain.model_info import BATCH_EFFECT, UNUSED_WEIGHTS, BatchEffect, ModelInfo
 from llenergymeasure.domain.trace import InferenceRequest, RequestTrace
 from llenergymeasure.exceptions import BackendError, ConfigurationError
 
@@ -125,7 +126,6 @@ class PyTorchBackend:
         """The loaded model and the libraries that run it."""
         ready = self._require_ready()
         model = ready.loaded.model
-        effect = {} if ready.batch_effect is None else {BATCH_EFFECT: str(ready.batch_effect)}
         return ModelInfo(
             name=self._config.model_name,
             path=str(ready.located.path),
@@ -145,8 +145,15 @@ class PyTorchBackend:
                 "attention": str(model.config._attn_implementation),
                 "max_positions": str(ready.max_positions),
             }
-            | effect,
+            | self._doubts(ready),
         )
+
+    @staticmethod
+    def _doubts(ready: _Ready) -> dict[str, str]:
+        """What a reader of the result has to know of this model."""
+        unused = ready.loaded.unused_weights
+        found = {BATCH_EFFECT: str(ready.batch_effect)} if ready.batch_effect else {}
+        return found | ({UNUSED_WEIGHTS: f"{len(unused)}: {name_some(unused)}"} if unused else {})
 
     def generate(self, requests: Sequence[InferenceRequest]) -> Iterator[RequestTrace]:
         """Answer in static batches, in the order of the requests.
