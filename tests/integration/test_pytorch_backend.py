@@ -214,6 +214,11 @@ def test_a_batch_shares_its_times(load) -> None:
     assert len({t.dispatch_ns for t in traces}) == len({t.return_ns for t in traces}) == 3
     assert traces[0].return_ns <= traces[4].dispatch_ns
     assert all(t.token_times_ns is None for t in traces)
+    # Tokenising comes before the model's work, and a batch's share of it adds up to the whole.
+    for start in (0, 4, 8):
+        batch = traces[start : start + 4]
+        shares = [t.tokenization_ns or 0 for t in batch]
+        assert min(shares) > 0 and sum(shares) < batch[0].return_ns - batch[0].dispatch_ns
 
 
 def test_traces_come_batch_by_batch(load) -> None:

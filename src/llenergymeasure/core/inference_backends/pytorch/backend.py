@@ -189,10 +189,12 @@ class PyTorchBackend:
     def _run(
         self, ready: _Ready, requests: list[InferenceRequest], dispatch_ns: int
     ) -> list[RequestTrace]:
+        begin_ns = time.monotonic_ns()
         texts, unfit = prompt_texts(ready.loaded.tokenizer, requests)
         if any(unfit):
             return self._run_without_refused(ready, requests, unfit, dispatch_ns)
         batch = tokenise_requests(ready.loaded.tokenizer, requests, texts)
+        tokenization_ns = (time.monotonic_ns() - begin_ns) // len(requests)
         refusals = [
             _refusal(request, length, ready.max_positions)
             for request, length in zip(requests, batch.lengths, strict=True)
@@ -210,6 +212,7 @@ class PyTorchBackend:
                 return_ns=return_ns,
                 truncated_prompt_tokens=truncated,
                 finish_reason=finish_reason(output, ready.eos_ids),
+                tokenization_ns=tokenization_ns,
             )
             for request, row, length, truncated in zip(
                 requests, rows, batch.lengths, batch.truncated, strict=True

@@ -80,13 +80,7 @@ def tokenise_requests(
 
 def _exactly(tokenizer: Any, texts: Sequence[str], counts: Sequence[int]) -> Tokenised:
     rows = [_exact_ids(tokenizer, text, n) for text, n in zip(texts, counts, strict=True)]
-    width = max(len(row) for row in rows)
-    padding = [[tokenizer.pad_token_id] * (width - len(row)) for row in rows]
-    encoded = {
-        "input_ids": [[*pad, *row] for pad, row in zip(padding, rows, strict=True)],
-        "attention_mask": [[0] * len(p) + [1] * len(r) for p, r in zip(padding, rows, strict=True)],
-    }
-    return _batch(encoded, [0] * len(rows))
+    return _pad(tokenizer, rows, [0] * len(rows))
 
 
 def _exact_ids(tokenizer: Any, text: str, count: int) -> list[int]:
@@ -106,56 +100,38 @@ def tokenise(
 
     ``options`` are passed on to the tokenizer.
     """
-    if limit is None:
-        return _batch(_encode(tokenizer, prompts, **options), [0] * len(prompts))
-    if tokenizer.is_fast:
-        return _encode_in_one_pass(tokenizer, prompts, limit, **options)
-    whole = _encode(tokenizer, prompts, **options)
-    kept = _encode(tokenizer, prompts, truncation=True, max_length=limit, **options)
-    cut = [sum(a) - sum(b) for a, b in zip(_masks(whole), _masks(kept), strict=True)]
-    return _batch(kept, cut)
+    rows = _encode(tokenizer, prompts, **options)
+    cut = [0] * len(rows)
+    # Only the long ones a second time, and counted here: what a tokenizer says it cut off is not
+    # right in every version.
+    long = [i for i, row in enumerate(rows) if limit is not None and len(row) > limit]
+    if long:
+        texts = [prompts[i] for i in long]
+        kept = _encode(tokenizer, texts, truncation=True, max_length=limit, **options)
+        for i, row in zip(long, kept, strict=True):
+            cut[i] = len(rows[i]) - len(row)
+            rows[i] = row
+    return _pad(tokenizer, rows, cut)
 
 
-def _encode_in_one_pass(
-    tokenizer: Any, prompts: Sequence[str], limit: int, **options: Any
-) -> Tokenised:
-    """Tokenising twice to learn what was cut would show in the throughput of small models."""
-    encoded = _encode(
-        tokenizer,
-        prompts,
-        truncation=True,
-        max_length=limit,
-        return_overflowing_tokens=True,
-        return_special_tokens_mask=True,
-        **options,
+def _encode(tokenizer: Any, prompts: Sequence[str], **options: Any) -> list[list[int]]:
+    encoded = tokenizer(
+        list(prompts), return_token_type_ids=False, return_attention_mask=False, **options
     )
-    firsts: list[int] = []
-    cut = [0] * len(prompts)
-    # What was cut off a prompt follows it in rows of its own.
-    for row, prompt in enumerate(encoded["overflow_to_sample_mapping"]):
-        if len(firsts) == prompt:
-            firsts.append(row)
-        else:
-            cut[prompt] += encoded["special_tokens_mask"][row].count(0)
-    kept = {key: [encoded[key][row] for row in firsts] for key in ("input_ids", "attention_mask")}
-    return _batch(kept, cut)
+    rows: list[list[int]] = encoded["input_ids"]
+    return rows
 
 
-def _encode(tokenizer: Any, prompts: Sequence[str], **options: Any) -> Any:
-    return tokenizer(list(prompts), padding=True, return_token_type_ids=False, **options)
-
-
-def _masks(encoded: Any) -> list[list[int]]:
-    masks: list[list[int]] = encoded["attention_mask"]
-    return masks
-
-
-def _batch(encoded: Any, truncated: Sequence[int]) -> Tokenised:
+def _pad(tokenizer: Any, rows: Sequence[Sequence[int]], truncated: Sequence[int]) -> Tokenised:
     import torch
 
+    width = max(map(len, rows))
+    pads = [width - len(row) for row in rows]
+    ids = [[tokenizer.pad_token_id] * pad + list(row) for pad, row in zip(pads, rows, strict=True)]
+    mask = [[0] * pad + [1] * (width - pad) for pad in pads]
     return Tokenised(
-        torch.tensor(encoded["input_ids"], dtype=torch.long),
-        torch.tensor(encoded["attention_mask"], dtype=torch.long),
-        tuple(map(sum, encoded["attention_mask"])),
+        torch.tensor(ids, dtype=torch.long),
+        torch.tensor(mask, dtype=torch.long),
+        tuple(map(len, rows)),
         tuple(truncated),
     )
