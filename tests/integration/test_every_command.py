@@ -7,8 +7,10 @@ import os
 import pty
 import re
 import sys
+import termios
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -79,6 +81,31 @@ OWN = [
     if name not in _NOT_ITS_OWN
     for arguments in calls
 ]
+
+
+LISTS = [["doctor"], ["backends"], ["gpus"], ["explain"], ["presets"], ["datasets"]]
+LISTS += [["config", "list", "-d", "."], ["results", "list", "--all"]]
+
+
+def show_on_terminal(args: list[str], columns: int) -> str:
+    """What a terminal of so many columns gets on stdout."""
+    leader, follower = pty.openpty()
+    termios.tcsetwinsize(follower, (40, columns))
+    got: list[bytes] = []
+
+    def read() -> None:
+        # At the end Linux gives an error where others give nothing.
+        with suppress(OSError):
+            while chunk := os.read(leader, 65536):
+                got.append(chunk)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    with stream("stdout", os.fdopen(follower, "w")):
+        assert cli.main(args) == 0
+    reader.join()
+    os.close(leader)
+    return b"".join(got).decode().replace("\r\n", "\n")
 
 
 def no_room() -> TextIO:
@@ -201,3 +228,27 @@ def test_a_full_disk_costs_no_measured_command_its_code() -> None:
     with stream("stderr", no_room()):
         args = ["measure", "--backend", "none", "--", "sh", "-c", "exit 3"]
         assert cli.main(args) == 3
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+@pytest.mark.parametrize("args", LISTS, ids=" ".join)
+def test_a_list_fits_a_terminal_without_a_colour_where_none_is_wanted(
+    args: list[str], columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    shown = show_on_terminal(args, columns)
+    assert "\x1b[" in shown or args[0] in ("presets", "gpus")
+    monkeypatch.setenv("NO_COLOR", "1")
+    plain = show_on_terminal(args, columns)
+    assert "\x1b" not in plain
+    # A path or a command to copy stays in one piece; all else fits.
+    wide = [line for line in plain.splitlines() if len(line) > columns]
+    assert [line for line in wide if len(line.split()) > 1 and "lem " not in line] == []
+
+
+@pytest.mark.parametrize("args", LISTS, ids=" ".join)
+def test_a_list_in_a_pipe_holds_no_colour(args: list[str]) -> None:
+    _, out, err = call(*args)
+    assert "\x1b" not in out + err
+    assert max(map(len, out.splitlines())) <= 400

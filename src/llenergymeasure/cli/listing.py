@@ -38,14 +38,14 @@ def datasets() -> None:
         write_json(dict(KNOWN_DATASETS))
         return
     from llenergymeasure.cli.display.text.console import console
-    from llenergymeasure.cli.display.text.tables import Column, print_table
+    from llenergymeasure.cli.display.text.tables import KEPT, Column, print_table
 
     columns = [
         Column("name"),
-        Column("hub id"),
+        Column("hub id", keep=KEPT),
         Column("column", keep=4),
         Column("split", keep=3),
-        Column("what it is", keep=5, wraps=True),
+        Column("what it is", keep=5, wraps=True, least=20),
     ]
     rows = [
         [name, known.hub_id, known.column, known.split, known.description]

@@ -31,7 +31,7 @@ def show_backends(entries: Sequence[BackendEntry], options: GlobalOptions) -> No
         Column("state", keep=9),
         Column("from", keep=3),
         Column("engine", keep=4, wraps=True),
-        Column("what it is", keep=5, wraps=True),
+        Column("what it is", keep=5, wraps=True, least=36),
     ]
     print_table(console(), columns, [_cells(entry) for entry in entries])
     here = {entry.name for entry in entries if entry.automatic and entry.state == "available"}

@@ -28,22 +28,24 @@ def show_configs(folder: Path, found: Sequence[FoundConfig], options: GlobalOpti
     from llenergymeasure.cli.display.text.tables import KEPT, Column, print_table
 
     columns = [
-        Column("valid"),
-        Column("file", keep=KEPT),
+        Column("file"),
+        Column("valid", keep=KEPT),
         Column("config", keep=5),
         Column("model", keep=6),
         Column("backend", keep=4),
-        Column("first problem", keep=3, wraps=True),
     ]
+    # Where all are valid, an empty column would take room from the others.
+    if any(config.problems for config in found):
+        columns.append(Column("first problem", keep=8, wraps=True, least=30))
     rows = [
         [
-            "no" if config.problems else "yes",
             str(config.path),
+            "no" if config.problems else "yes",
             config.config_name or MISSING,
             config.model_name or MISSING,
             config.backend or MISSING,
             config.first_problem or "",
-        ]
+        ][: len(columns)]
         for config in found
     ]
     print_table(console(), columns, rows)

@@ -29,7 +29,7 @@ def show_reasons(options: GlobalOptions) -> None:
     columns = [
         Column("code"),
         Column("effect", keep=8),
-        Column("what happened", keep=KEPT, wraps=True),
+        Column("what happened", keep=KEPT, wraps=True, least=40),
         Column("how often", keep=2),
     ]
     rows = [

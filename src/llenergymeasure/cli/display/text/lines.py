@@ -44,7 +44,7 @@ def fit_line(text: str, stream: TextIO, *, lead: int = 0, hang: int = HANG) -> s
         lead: Columns of the first line that something else takes.
         hang: Indent of the lines that a long line becomes, after its first.
     """
-    columns = _columns(stream)
+    columns = count_columns(stream)
     if columns is None:
         return text
     first, *others = text.split("\n")
@@ -56,7 +56,8 @@ def _fit_cell(line: str, columns: int, hang: int) -> str:
     return line if len(line) <= columns else "\n".join(wrap_line(line, columns, hang))
 
 
-def _columns(stream: TextIO) -> int | None:
+def count_columns(stream: TextIO) -> int | None:
+    """How wide the terminal behind ``stream`` is; None where there is none."""
     try:
         return os.get_terminal_size(stream.fileno()).columns or None
     except (OSError, ValueError, AttributeError):

@@ -1,9 +1,11 @@
-"""Tables that fit the terminal: columns are left out before a number is cut."""
+"""Tables that fit the terminal: columns are left out before a number is cut.
+
+Where even the columns that are always kept do not fit, each row becomes a few lines instead.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich import box
@@ -12,10 +14,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from llenergymeasure.cli.display.text.lines import wrap_line
 from llenergymeasure.security import printable
 
 _GAP = 2
-_LEAST_TEXT = 16
+_INDENT = "  "
 KEPT = 10
 
 
@@ -29,18 +32,33 @@ class Column:
         keep: The column with the lowest is left out first when space is short; one with ``KEPT``
             never is.
         wraps: Text that may take several lines.
+        least: Columns of the terminal that such text needs, so that its lines can be read.
     """
 
     header: str
     numeric: bool = False
     keep: int = 9
     wraps: bool = False
+    least: int = 16
 
 
 def print_table(to: Console, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
     """Print rows of cells; says which columns did not fit."""
     rows = [[printable(cell) for cell in row] for row in rows]
     shown = fitting(columns, rows, to.width)
+    if _width(columns, rows, shown) > to.width:
+        shown = [0, *(i for i in shown[1:] if columns[i].keep >= KEPT)]
+        _print_stacked(to, columns, rows, shown)
+    else:
+        _print_columns(to, columns, rows, shown)
+    left_out = [column.header for i, column in enumerate(columns) if i not in shown]
+    if left_out:
+        to.print(Text(f"(no room for: {', '.join(left_out)}; --json has all)", style="dim"))
+
+
+def _print_columns(
+    to: Console, columns: Sequence[Column], rows: Sequence[Sequence[str]], shown: Sequence[int]
+) -> None:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, _GAP, 0, 0))
     for index in shown:
         column = columns[index]
@@ -52,22 +70,20 @@ def print_table(to: Console, columns: Sequence[Column], rows: Sequence[Sequence[
         )
     for row in rows:
         table.add_row(*(Text(row[index]) for index in shown))
-    with _at_least(to, _width(columns, rows, shown)):
-        to.print(table, crop=False)
-    left_out = [column.header for i, column in enumerate(columns) if i not in shown]
-    if left_out:
-        to.print(Text(f"(no room for: {', '.join(left_out)}; --json has all)", style="dim"))
+    to.print(table)
 
 
-@contextmanager
-def _at_least(to: Console, width: int) -> Iterator[None]:
-    # A table that is too wide even so is left to the terminal to wrap: nothing is cut.
-    before = to.width
-    to.width = max(before, width)
-    try:
-        yield
-    finally:
-        to.width = before
+def _print_stacked(
+    to: Console, columns: Sequence[Column], rows: Sequence[Sequence[str]], shown: Sequence[int]
+) -> None:
+    """The first cell on a line of its own, the others below it; prose needs no header."""
+    first, *others = shown
+    for row in rows:
+        to.print(Text(row[first], style="bold"), soft_wrap=True)
+        for index in others:
+            header = "" if columns[index].wraps else f"{columns[index].header}: "
+            for line in wrap_line(header + row[index], to.width - len(_INDENT)):
+                to.print(Text(_INDENT + line), soft_wrap=True)
 
 
 def fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[int]:
@@ -85,5 +101,5 @@ def _width(columns: Sequence[Column], rows: Sequence[Sequence[str]], shown: Sequ
     total = 0
     for index in shown:
         natural = max(cell_len(cell) for cell in (columns[index].header, *(r[index] for r in rows)))
-        total += (min(natural, _LEAST_TEXT) if columns[index].wraps else natural) + _GAP
+        total += (min(natural, columns[index].least) if columns[index].wraps else natural) + _GAP
     return total

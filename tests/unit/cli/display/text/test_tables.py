@@ -48,6 +48,23 @@ def test_a_column_that_is_kept_always_is_there() -> None:
     assert fitting(columns, [["yes", "f" * 60, "tiny"]], 20) == [0, 1]
 
 
+@given(st.integers(min_value=24, max_value=140))
+def test_no_line_is_wider_than_the_terminal_and_no_text_a_narrow_wall(width: int) -> None:
+    columns = [
+        Column("code"),
+        Column("effect", keep=8),
+        Column("what happened", keep=KEPT, wraps=True, least=40),
+    ]
+    title = "a part of the run is missing, " * 3
+    file = io.StringIO()
+    print_table(Console(file=file, width=width), columns, [["warmup_not_converged", "note", title]])
+    lines = [line.rstrip() for line in file.getvalue().splitlines()]
+    assert max(map(len, lines)) <= width
+    assert file.getvalue().count("missing,") == 3
+    prose = [line for line in lines if "part" in line or "missing," in line]
+    assert len(prose) <= -(-len(title) // (min(width, 40) - len("missing, ")))
+
+
 def test_numbers_are_aligned_to_the_right() -> None:
     file = io.StringIO()
     columns = [Column("n"), Column("energy J", numeric=True)]
