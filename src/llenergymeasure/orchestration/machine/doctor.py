@@ -13,11 +13,12 @@ from pathlib import Path
 
 from llenergymeasure.core.machine.load import LoadMeter
 from llenergymeasure.core.machine.nvml_facts import nvml_gpus
+from llenergymeasure.core.processes.measurements import find_other_measurements
 from llenergymeasure.orchestration.machine.backends import BackendEntry, list_backends
 from llenergymeasure.orchestration.machine.checks import Check, CheckState
 from llenergymeasure.orchestration.machine.doctor_energy import try_energy_source
 from llenergymeasure.orchestration.machine.doctor_imports import Probe, probe_module
-from llenergymeasure.orchestration.machine.doctor_load import judge_load
+from llenergymeasure.orchestration.machine.doctor_load import judge_load, judge_others
 
 DEFAULT_BACKEND = "pytorch"
 _HUB = "huggingface_hub"
@@ -46,6 +47,7 @@ def examine(results_dir: Path, state_dir: Path) -> list[Check]:
             _gpus(probes.get("torch")),
             *energy,
             seen_load,
+            judge_others(find_other_measurements()),
             *_folders(results_dir, state_dir, probes.get(_HUB)),
             _disk(results_dir),
         ]

@@ -1,10 +1,16 @@
-"""Whether other processes keep this machine busy: they would be measured along."""
+"""Whether other processes keep this machine busy: they would be measured along.
+
+Other measurements are named apart: at the moment of the look they may wait for something.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import asdict
 
 from llenergymeasure.core.machine.load import OTHER_CORES_LIMIT, QUANTISATION_CPU_S
+from llenergymeasure.core.processes.measurements import OtherMeasurement, join_named
 from llenergymeasure.domain.environment import LoadSample
 from llenergymeasure.orchestration.machine.checks import Check, CheckState
 
@@ -36,6 +42,16 @@ def judge_load(sample: LoadSample, cores: int | None = None) -> Check:
     is_busy = sample.other_cores > limit or (waiting is not None and waiting > cores)
     state = CheckState.WARNING if is_busy else CheckState.OK
     return Check(_NAME, state, _join(used, average), _HINT if is_busy else None, facts)
+
+
+def judge_others(others: Sequence[OtherMeasurement]) -> Check:
+    """Whether anything else is measured on this machine now."""
+    name = "other measurements"
+    if not others:
+        return Check(name, CheckState.OK, "none is under way on this machine")
+    detail = f"under way on this machine: {join_named(others)}"
+    hint = "wait until they have ended: they slow each other down and count each other's work"
+    return Check(name, CheckState.WARNING, detail, hint, {"others": [*map(asdict, others)]})
 
 
 def _join(detail: str, average: str | None) -> str:

@@ -19,6 +19,7 @@ def healthy(monkeypatch: pytest.MonkeyPatch) -> None:
     found = Check("energy source", CheckState.OK, "gpu counter")
     monkeypatch.setattr(doctor, "try_energy_source", lambda: [found])
     monkeypatch.setattr(doctor, "nvml_gpus", tuple)
+    monkeypatch.setattr(doctor, "find_other_measurements", list)
     monkeypatch.setattr(doctor, "judge_load", lambda _: Check("load", CheckState.OK, "idle"))
 
 

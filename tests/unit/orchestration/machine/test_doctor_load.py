@@ -4,9 +4,10 @@ import pytest
 
 from llenergymeasure.cli.arguments.options import GlobalOptions
 from llenergymeasure.cli.display.checks import show_checks
+from llenergymeasure.core.processes.measurements import OtherMeasurement
 from llenergymeasure.domain.environment import LoadSample
 from llenergymeasure.orchestration.machine.checks import Check, CheckState
-from llenergymeasure.orchestration.machine.doctor_load import judge_load
+from llenergymeasure.orchestration.machine.doctor_load import judge_load, judge_others
 
 
 def sample(other: float | None, average: float | None = 0.1, interval_s: float = 1.0) -> LoadSample:
@@ -42,6 +43,17 @@ def test_the_numbers_are_told() -> None:
     assert "1.90 of 2 cores" in check.detail
     assert "load average 12.00" in check.detail
     assert (check.facts["other_cores"], check.facts["cores"]) == (1.9, 2)
+
+
+def test_other_measurements_are_named() -> None:
+    assert judge_others([]).state is CheckState.OK
+    check = judge_others([OtherMeasurement(7, "experiment a"), OtherMeasurement(8, "lem measure")])
+    assert check.state is CheckState.WARNING
+    assert "experiment a (process 7), lem measure (process 8)" in check.detail
+    assert check.facts["others"] == [
+        {"pid": 7, "what": "experiment a"},
+        {"pid": 8, "what": "lem measure"},
+    ]
 
 
 def last_line(checks: list[Check], capsys: pytest.CaptureFixture[str]) -> str:
