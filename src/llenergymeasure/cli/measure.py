@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llenergymeasure.cli.arguments.options import current, global_options
+from llenergymeasure.cli.arguments.options import Number, current, global_options
 from llenergymeasure.constants import EXIT_OWN_FAILURE
 
 if TYPE_CHECKING:
     from llenergymeasure.orchestration.metering.command import MeasuredCommand
 
 
-class Milliseconds(click.FloatRange):
+class Milliseconds(Number):
     """A length of time that is one."""
 
     name = "milliseconds"

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from llenergymeasure.cli.arguments import completion
-from llenergymeasure.cli.arguments.options import Whole
+from llenergymeasure.cli.arguments.options import Number, Whole
 
 # Old flag -> (parameter, key, what to write instead).
 _DEPRECATED = {
@@ -62,7 +62,7 @@ _OPTIONS = (
     click.option("--cycles", type=Whole(1, 1000), help="Number of cycles: how often to measure."),
     click.option("-b", "--batch-size", type=Whole(1), hidden=True),
     click.option("--precision", hidden=True),
-    click.option("--temperature", type=float, hidden=True),
+    click.option("--temperature", type=Number(), hidden=True),
 )
 
 

@@ -12,10 +12,31 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def _python_alone_reads(value: Any) -> bool:
+    """Python takes ``1_0`` and other digits than 0 to 9 for a number; a config file does not."""
+    return isinstance(value, str) and ("_" in value or not value.isascii())
+
+
 class Whole(click.IntRange):
     """A whole number within bounds, called what it is."""
 
     name = "integer"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if _python_alone_reads(value):
+            self.fail(f"{value!r} is not a valid integer.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Number(click.FloatRange):
+    """A number within bounds, called what it is."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if _python_alone_reads(value):
+            self.fail(f"{value!r} is not a valid number.", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 @dataclass

@@ -16,6 +16,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.composer import Composer
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import ScalarEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from llenergymeasure.config.problems.nearest import did_you_mean
@@ -26,6 +27,7 @@ from llenergymeasure.config.problems.report import (
     Problem,
     join_dotted,
 )
+from llenergymeasure.config.sources.core_schema import TAG_PREFIX, CoreResolver, read_scalar
 
 SUFFIXES = (".yaml", ".yml", ".json")
 MAX_FILE_BYTES = 1_048_576
@@ -33,7 +35,6 @@ MAX_DEPTH = 32
 MAX_NODES = 20_000
 
 _MOST_BESIDE = 1000
-_PREFIX = "tag:yaml.org,2002:"
 _TOO_LARGE = "too large or too deep once its aliases are expanded"
 
 
@@ -60,6 +61,7 @@ def parse_document(text: str, source: str) -> Document:
     """Parse text that came from ``source`` (see ``read_document``)."""
     parser = YAML(typ="safe", pure=True)
     parser.Composer = _BoundedComposer
+    parser.Resolver = CoreResolver
     try:
         root = parser.compose(io.StringIO(text))
     except _TooLargeError as error:
@@ -78,7 +80,7 @@ def parse_document(text: str, source: str) -> Document:
         raise _refuse(
             source, 1, "a config is a mapping of keys to values, this is not one", "not_a_mapping"
         )
-    builder = _Builder(source, parser)
+    builder = _Builder(source)
     data = builder.mapping(root, ())
     return Document(source, data, builder.places)
 
@@ -140,18 +142,24 @@ class _BoundedComposer(Composer):
         self._depth += 1
         if self._nodes > 2 * MAX_NODES or self._depth > MAX_DEPTH + 2:
             raise _TooLargeError(self.parser.peek_event().start_mark.line + 1)
+        event = self.parser.peek_event()
+        if isinstance(event, ScalarEvent) and str(event.ctag) == "!":
+            event.implicit = (False, True)  # "! 12" is text
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node
 
 
+def _merges(key: Node) -> bool:
+    return isinstance(key, ScalarNode) and key.value == "<<" and key.style is None
+
+
 class _Builder:
     """Builds plain data from nodes and remembers where each key stands."""
 
-    def __init__(self, source: str, parser: YAML) -> None:
+    def __init__(self, source: str) -> None:
         self.source = source
         self.places: dict[KeyPath, Place] = {}
-        self._constructor = parser.constructor
         self._visited = 0
 
     def mapping(self, node: MappingNode, path: KeyPath) -> dict[str, Any]:
@@ -159,11 +167,9 @@ class _Builder:
         data: dict[str, Any] = {}
         merged: dict[str, Any] = {}
         own: dict[str, int] = {}
-        for key_node, value_node in node.value:
+        # What is merged comes first: the keys beside it win, and so do their lines.
+        for key_node, value_node in sorted(node.value, key=lambda pair: not _merges(pair[0])):
             line = key_node.start_mark.line + 1
-            if key_node.tag == f"{_PREFIX}merge":
-                merged.update(self._merge(value_node, path))
-                continue
             key = self._key(key_node, path)
             if key in own:
                 first = own[key]
@@ -171,6 +177,9 @@ class _Builder:
                     line, (*path, key), f"given twice, first in line {first}", "duplicate_key"
                 )
             own[key] = line
+            if _merges(key_node):
+                merged = self._merge(value_node, path)
+                continue
             self.places[*path, key] = Place(self.source, line)
             data[key] = self._value(value_node, (*path, key))
         return {**merged, **data}
@@ -186,8 +195,8 @@ class _Builder:
         return result
 
     def _key(self, node: Node, path: KeyPath) -> str:
-        if isinstance(node, ScalarNode) and node.tag == f"{_PREFIX}str":
-            return str(node.value)
+        if isinstance(node, ScalarNode) and node.tag == f"{TAG_PREFIX}str":
+            return str(self._scalar(node, path))
         line = node.start_mark.line + 1
         found = node.value if isinstance(node, ScalarNode) else "a list or mapping"
         raise self._refuse(line, path, f"keys are text, found {found!r}", "invalid_key")
@@ -205,21 +214,19 @@ class _Builder:
         return self._value(node, path)
 
     def _scalar(self, node: Node, path: KeyPath) -> Any:
-        kind = str(node.tag).removeprefix(_PREFIX)
+        # Dates stay text: no field is a date, and a quoted and an unquoted one should be equal.
+        kind = str(node.tag).removeprefix(TAG_PREFIX)
         try:
-            if kind in ("null", "bool", "int", "float"):
-                return getattr(self._constructor, f"construct_yaml_{kind}")(node)
-        except (ValueError, OverflowError, KeyError, IndexError) as error:
+            return read_scalar(kind, str(node.value))
+        except ValueError as error:
             line = node.start_mark.line + 1
             message = f"{node.value!r} is not a valid {kind}"
             raise self._refuse(line, path, message, "invalid_yaml") from error
-        # Dates stay text: no field is a date, and a quoted and an unquoted one should be equal.
-        return str(node.value)
 
     def _check(self, node: Node, path: KeyPath) -> None:
         line = node.start_mark.line + 1
         allowed = ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")
-        if str(node.tag).removeprefix(_PREFIX) not in allowed:
+        if str(node.tag).removeprefix(TAG_PREFIX) not in allowed:
             raise self._refuse(line, path, f"the tag {node.tag!r} is not allowed", "yaml_tag")
         self._visited += 1
         if self._visited > MAX_NODES or len(path) > MAX_DEPTH:
