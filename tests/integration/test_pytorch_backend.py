@@ -16,7 +16,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, RwkvConfig, RwkvForCausalLM
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    RwkvConfig,
+    RwkvForCausalLM,
+    XLNetConfig,
+    XLNetLMHeadModel,
+)
 
 from llenergymeasure.config.models import ExperimentConfig, config_model
 from llenergymeasure.core.builtin_model import builtin_model_path
@@ -375,6 +382,41 @@ def test_a_prompt_beyond_the_models_positions_fails_alone(load) -> None:
     traces = list(load(4).generate(asked))
     assert "above the model's 8192 positions" in traces[0].error
     assert [t.failed for t in traces] == [True, False]
+
+
+@pytest.fixture
+def stranger(model_dir: Path, tmp_path: Path) -> Path:
+    """A checkpoint whose tokenizer has a pad token and a word that the model does not know."""
+    folder = Path(shutil.copytree(model_dir, tmp_path / "stranger"))
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens(["zyzzyva"])
+    tokenizer.add_special_tokens({"pad_token": "<far away>"})
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_padding_that_the_model_does_not_know_costs_no_batch(load, stranger, batch_size) -> None:
+    assert answers_of(load(batch_size, model=stranger)) == answers_of(load(batch_size))
+
+
+def test_a_token_that_the_model_does_not_know_fails_alone(load, stranger) -> None:
+    asked = requests(["One lamp.", "A zyzzyva", "Why?"])
+    traces = list(load(4, model=stranger).generate(asked))
+    assert [t.failed for t in traces] == [False, True, False]
+    assert "do not belong together" in traces[1].error
+
+
+def test_no_limit_of_positions_is_none(load, plain, tmp_path: Path) -> None:
+    settings = {"vocab_size": 1026, "d_model": 64, "n_layer": 1, "n_head": 4}
+    ids = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+    XLNetLMHeadModel(XLNetConfig(**settings, **ids)).save_pretrained(tmp_path / "xlnet")
+    plain[1].save_pretrained(tmp_path / "xlnet")
+    backend = load(model=tmp_path / "xlnet", dtype="float32")
+    assert backend.describe().details["max_positions"] == "None"
+    assert [trace.error for trace in backend.generate(requests(["Why?"], max_output_tokens=3))] == [
+        None
+    ]
 
 
 def test_a_limit_below_the_special_tokens_is_not_broken_in_silence(

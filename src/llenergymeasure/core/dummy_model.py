@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from llenergymeasure.core.model_limits import choose_pad, known_ids, mend_pad_id
 from llenergymeasure.core.model_loader import LoadedModel, load_tokenizer, loading_error
 from llenergymeasure.core.quiet import quieten_transformers
 from llenergymeasure.exceptions import ConfigurationError
@@ -35,6 +36,7 @@ def load_dummy_model(
     try:
         model = _random_model(path, dtype, device, seed, trust_remote_code)
         tokenizer = load_tokenizer(path, trust_remote_code=trust_remote_code)
+        choose_pad(tokenizer, known_ids(model))
         return LoadedModel(model.eval(), tokenizer)
     except ConfigurationError:
         raise
@@ -49,6 +51,7 @@ def _random_model(path: Path, dtype: str, device: Any, seed: int, trust_remote_c
     config = AutoConfig.from_pretrained(
         path, local_files_only=True, trust_remote_code=trust_remote_code
     )
+    mend_pad_id(config)
     if getattr(config, "quantization_config", None) is not None:
         raise ConfigurationError(
             f"the model in {path} is quantized, and load_format 'dummy' makes dense weights",

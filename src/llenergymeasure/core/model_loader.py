@@ -10,6 +10,7 @@ from llenergymeasure.constants import BUILTIN_MODEL_PREFIX
 from llenergymeasure.core.builtin_model import builtin_model_path, check_builtin_name
 from llenergymeasure.core.hub import find_offline, hint_to_fetch, resolve_hub_model
 from llenergymeasure.core.model_folder import check_directory
+from llenergymeasure.core.model_limits import choose_pad, known_ids
 from llenergymeasure.core.model_weights import load_weights
 from llenergymeasure.core.quiet import quieten_transformers
 from llenergymeasure.exceptions import BackendError, ConfigurationError, ModelNotFoundError
@@ -151,6 +152,7 @@ def load_model(
         tokenizer = load_tokenizer(path, trust_remote_code=trust_remote_code)
         model, unused = load_weights(path, dtype, trust_remote_code)
         model = model.to(device).eval()
+        choose_pad(tokenizer, known_ids(model))
     except (ModelNotFoundError, ConfigurationError):
         raise
     except Exception as error:
@@ -162,13 +164,9 @@ def load_tokenizer(path: Path, *, trust_remote_code: bool = False) -> Any:
     """The tokenizer of a directory, padding on the left."""
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(
+    return AutoTokenizer.from_pretrained(
         path, local_files_only=True, trust_remote_code=trust_remote_code, padding_side="left"
     )
-    if tokenizer.pad_token_id is None:
-        # Any id will do: padding is masked out, and it is never counted.
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
-    return tokenizer
 
 
 def loading_error(path: Path, error: Exception) -> Exception:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from llenergymeasure.core.model_limits import mend_pad_id
 from llenergymeasure.exceptions import ModelNotFoundError
 
 # Constants that older versions saved along: no weights.
@@ -26,10 +27,15 @@ def load_weights(path: Path, dtype: str, trust_remote_code: bool) -> tuple[Any, 
         ModelNotFoundError: The checkpoint lacks weights, or some are of another size.
     """
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
 
+    config = AutoConfig.from_pretrained(
+        path, local_files_only=True, trust_remote_code=trust_remote_code
+    )
+    mend_pad_id(config)
     model, report = AutoModelForCausalLM.from_pretrained(
         path,
+        config=config,
         dtype=dtype if dtype == "auto" else getattr(torch, dtype),
         local_files_only=True,
         trust_remote_code=trust_remote_code,

@@ -25,6 +25,7 @@ from llenergymeasure.core.inference_backends.pytorch.decoding import (
     forget_checkpoint_decoding,
     generation_config,
 )
+from llenergymeasure.core.inference_backends.pytorch.fit import Limits, check_room, refuse_unfit
 from llenergymeasure.core.inference_backends.pytorch.tokenising import (
     Tokenised,
     chat_template_digest,
@@ -36,12 +37,13 @@ from llenergymeasure.core.inference_backends.shared import (
     finish_reason,
     static_batches,
 )
+from llenergymeasure.core.model_limits import known_ids, max_positions
 from llenergymeasure.core.model_loader import LoadedModel, LocatedModel, load_model, locate_model
 from llenergymeasure.core.model_weights import name_some
 from llenergymeasure.domain.metrics import ComputeMetrics
 from llenergymeasure.domain.model_info import BATCH_EFFECT, UNUSED_WEIGHTS, BatchEffect, ModelInfo
 from llenergymeasure.domain.trace import InferenceRequest, RequestTrace
-from llenergymeasure.exceptions import BackendError, ConfigurationError
+from llenergymeasure.exceptions import BackendError
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +59,7 @@ class _Ready:
     loaded: LoadedModel
     device: Any
     eos_ids: frozenset[int]
-    max_positions: int | None
+    limits: Limits
     batch_effect: BatchEffect | None
 
 
@@ -101,26 +103,16 @@ class PyTorchBackend:
         )
         eos_ids = end_of_sequence_ids(loaded)
         forget_checkpoint_decoding(loaded, eos_ids)
-        positions = getattr(loaded.model.config.get_text_config(), "max_position_embeddings", None)
-        self._check_lengths(positions)
+        positions = max_positions(loaded.model.config)
+        check_room(self._config, positions)
         effect = find_batch_effect(loaded, eos_ids, positions) if self._batch_size > 1 else None
-        self._ready = _Ready(located, loaded, device, frozenset(eos_ids), positions, effect)
+        limits = Limits(positions, known_ids(loaded.model))
+        self._ready = _Ready(located, loaded, device, frozenset(eos_ids), limits, effect)
 
     def _dtype_on(self, device: Any) -> str:
         if self._config.dtype == "auto" and device.type == "cpu":
             return "float32"
         return self._config.dtype
-
-    def _check_lengths(self, positions: int | None) -> None:
-        # Only what can never fit: a long limit on short prompts is fine, and a prompt that turns
-        # out not to fit fails alone.
-        asked = self._config.max_output_tokens
-        if positions is not None and asked >= positions:
-            raise ConfigurationError(
-                f"max_output_tokens ({asked}) leaves no room for a prompt in the {positions} "
-                f"positions of {self._config.model_name}",
-                hint=f"lower it below {positions}",
-            )
 
     def describe(self) -> ModelInfo:
         """The loaded model and the libraries that run it."""
@@ -143,7 +135,7 @@ class PyTorchBackend:
                 "trust_remote_code": str(self._config.trust_remote_code).lower(),
                 "chat_template": chat_template_digest(ready.loaded.tokenizer),
                 "attention": str(model.config._attn_implementation),
-                "max_positions": str(ready.max_positions),
+                "max_positions": str(ready.limits.positions),
             }
             | self._doubts(ready),
         )
@@ -195,10 +187,7 @@ class PyTorchBackend:
             return self._run_without_refused(ready, requests, unfit, dispatch_ns)
         batch = tokenise_requests(ready.loaded.tokenizer, requests, texts)
         tokenization_ns = (time.monotonic_ns() - begin_ns) // len(requests)
-        refusals = [
-            _refusal(request, length, ready.max_positions)
-            for request, length in zip(requests, batch.lengths, strict=True)
-        ]
+        refusals = refuse_unfit(requests, batch, ready.limits)
         if any(refusals):
             return self._run_without_refused(ready, requests, refusals, dispatch_ns)
         rows = self._generate_rows(ready, batch, requests[0])
@@ -280,22 +269,6 @@ class PyTorchBackend:
         if self._ready is None:
             raise BackendError("the PyTorch backend is used before load() or after close()")
         return self._ready
-
-
-def _refusal(request: InferenceRequest, length: int, positions: int | None) -> str | None:
-    if length == 0:
-        return "the prompt has no tokens"
-    exact = request.exact_input_tokens
-    if exact is not None and length != exact:
-        return f"a prompt of exactly {exact} tokens cannot be made; the nearest has {length}"
-    if request.max_input_tokens is not None and length > request.max_input_tokens:
-        return f"max_input_tokens ({request.max_input_tokens}) leaves no room for special tokens"
-    if positions is not None and length + request.max_output_tokens > positions:
-        return (
-            f"{length} prompt tokens + {request.max_output_tokens} output tokens are above the "
-            f"model's {positions} positions"
-        )
-    return None
 
 
 def _fail_requests(

@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 from statistics import median
 from typing import Any
 
+from llenergymeasure.core.model_limits import known_ids
 from llenergymeasure.core.model_loader import LoadedModel
 from llenergymeasure.domain.model_info import BatchEffect
 
@@ -59,9 +60,10 @@ def find_batch_effect(
 
 
 def _ordinary_ids(loaded: LoadedModel) -> list[int]:
-    size = loaded.model.get_input_embeddings().weight.shape[0]
+    size = len(loaded.tokenizer)
     special = set(loaded.tokenizer.all_special_ids)
-    return [token for token in range(min(size, len(loaded.tokenizer))) if token not in special]
+    known = range(min(size, known_ids(loaded.model) or size))
+    return [token for token in known if token not in special]
 
 
 def _draw(ids: Sequence[int], start: int, count: int) -> list[int]:

@@ -22,12 +22,14 @@ class Tokenised:
         attention_mask: Tensor of the same shape, 0 at padding.
         lengths: Tokens without padding, special tokens included.
         truncated: Tokens that were cut off.
+        highest_ids: The highest id in each prompt.
     """
 
     input_ids: Any
     attention_mask: Any
     lengths: tuple[int, ...]
     truncated: tuple[int, ...]
+    highest_ids: tuple[int, ...]
 
 
 def prompt_texts(
@@ -134,4 +136,5 @@ def _pad(tokenizer: Any, rows: Sequence[Sequence[int]], truncated: Sequence[int]
         torch.tensor(mask, dtype=torch.long),
         tuple(map(len, rows)),
         tuple(truncated),
+        tuple(max(row, default=0) for row in rows),
     )
