@@ -18,16 +18,25 @@ from llenergymeasure.constants import EXIT_RUN_FAILED
 @click.option("--config", "file", metavar="FILE", help="Options for --check come from this config.")
 @global_options
 def backends(name: str | None, file: str | None) -> None:
-    """List inference and energy backends: where they come from, and what they lack here."""
+    """List inference and energy backends: where they come from, and what they lack here.
+
+    Each energy source is read for a moment: "ok" is what gives joules on this machine.
+    """
     from llenergymeasure.cli.display.backends import show_backends, show_checks
     from llenergymeasure.cli.display.progress import tell_slow
-    from llenergymeasure.orchestration.machine.backends import check_backend, list_backends
+    from llenergymeasure.orchestration.machine.backends import (
+        check_backend,
+        list_backends,
+        try_energy_backends,
+    )
 
     options = current()
     if name is None:
         if file is not None:
             raise click.UsageError("--config goes with --check NAME.")
-        show_backends(list_backends(), options)
+        with tell_slow("reading each energy source for a moment", options):
+            entries = try_energy_backends(list_backends())
+        show_backends(entries, options)
         return
     from llenergymeasure.config.loader import load_config
 

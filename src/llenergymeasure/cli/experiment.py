@@ -130,11 +130,11 @@ def _run_options(options: GlobalOptions, config_dir: str | None, *, aggregate: b
 
 def _plan(loaded: LoadedConfig, options: GlobalOptions) -> None:
     from llenergymeasure.cli.display.outcome import show_plan
-    from llenergymeasure.orchestration.planning import plan
+    from llenergymeasure.orchestration.planning import rehearse
 
     chosen = _run_options(options, loaded.config.io.results_dir, aggregate=True)
     with tell_slow(_CHECKING, options):
-        planned = plan(loaded, chosen)
+        planned = rehearse(loaded, chosen)
     show_plan(planned, options)
 
 
@@ -191,7 +191,7 @@ def _run_several(
     show_warnings(display.list_equal(series.find_equal(members)), options)
     try:
         with tell_slow(_CHECKING, options):
-            planned = series.plan_series(members)
+            planned = series.plan_series(members, dry_run=dry_run)
         if dry_run:
             display.show_series_plan(planned, options)
             failed = any(one.plan is None for one in planned)

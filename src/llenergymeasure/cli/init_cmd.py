@@ -58,14 +58,15 @@ def _show_what_is_here(options: GlobalOptions) -> None:
 
     from llenergymeasure.config.backend_detection import get_available_backends
     from llenergymeasure.config.docker_detection import is_inside_docker
-    from llenergymeasure.config.registry import auto_energy_backends
     from llenergymeasure.core.machine.nvml_facts import nvml_gpus
+    from llenergymeasure.orchestration.machine.source_trial import try_automatic_sources
 
     gpus = [gpu.name for gpu in nvml_gpus()]
     lines = {
         "Python": platform.python_version(),
         "backends": ", ".join(get_available_backends()) or "none",
-        "energy": ", ".join(spec.name for spec in auto_energy_backends()) or "none",
+        "energy": "; ".join(f"{one.name} ({one.state})" for one in try_automatic_sources())
+        or "none",
         "GPUs": ", ".join(gpus) or "none",
         "container": "yes" if is_inside_docker() else "no",
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from llenergymeasure.config.backend_detection import missing_requirements
@@ -16,6 +16,11 @@ from llenergymeasure.domain.experiment import PromptsInfo
 from llenergymeasure.durable import check_folder
 from llenergymeasure.exceptions import BackendError, ConfigurationError
 from llenergymeasure.orchestration.factory import energy_specs
+from llenergymeasure.orchestration.machine.source_trial import (
+    KnownTrials,
+    SourceTrial,
+    try_chosen_sources,
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ class RunPlan:
 
     Attributes:
         energy_backend: The energy sources that would be set up, as ``nvml+rapl``.
+        sources: What each of them gives on this machine; empty where they were not tried.
     """
 
     config: ExperimentConfig
@@ -49,6 +55,25 @@ class RunPlan:
     energy_backend: str
     cycles: int
     requests_per_cycle: int
+    sources: tuple[SourceTrial, ...] = ()
+
+
+def rehearse(
+    loaded: LoadedConfig, options: RunOptions, tried: KnownTrials | None = None
+) -> RunPlan:
+    """As ``plan``, and each energy source is read for a moment, as only the run itself does.
+
+    Args:
+        loaded: What would be run.
+        options: Where its files would go.
+        tried: Sources that were tried already; those that are tried now are added.
+
+    Raises:
+        LLEnergyMeasureError: As ``plan``; also where a device that the config names is not there.
+    """
+    planned = plan(loaded, options)
+    trials = try_chosen_sources(loaded.config, {} if tried is None else tried)
+    return replace(planned, sources=trials)
 
 
 def plan(loaded: LoadedConfig, options: RunOptions) -> RunPlan:

@@ -22,7 +22,8 @@ from llenergymeasure.exceptions import (
 )
 from llenergymeasure.orchestration.context import config_hash
 from llenergymeasure.orchestration.lifecycle import termination_as_interrupt
-from llenergymeasure.orchestration.planning import RunOptions, RunPlan, plan
+from llenergymeasure.orchestration.machine.source_trial import KnownTrials
+from llenergymeasure.orchestration.planning import RunOptions, RunPlan, plan, rehearse
 from llenergymeasure.orchestration.runner import run_planned
 from llenergymeasure.progress import ProgressObserver
 
@@ -158,20 +159,31 @@ def load_members(
     return members
 
 
-def plan_series(members: Sequence[Member]) -> list[PlannedMember]:
+def plan_series(members: Sequence[Member], *, dry_run: bool = False) -> list[PlannedMember]:
     """Check everything that can be checked before the first config runs.
+
+    Args:
+        members: The configs.
+        dry_run: Nothing is going to run, so energy sources are tried as well, each once.
 
     Raises:
         InvalidConfigError: With the problems of all configs whose input is wrong.
         SeriesInterruptedError: Ctrl-C, SIGTERM or SIGHUP.
     """
+    tried: KnownTrials = {}
+
+    def check(member: Member) -> RunPlan:
+        if dry_run:
+            return rehearse(member.loaded, member.options, tried)
+        return plan(member.loaded, member.options)
+
     planned: list[PlannedMember] = []
     problems: list[Problem] = []
     try:
         with termination_as_interrupt():
             for member in members:
                 try:
-                    planned.append(PlannedMember(member, plan(member.loaded, member.options)))
+                    planned.append(PlannedMember(member, check(member)))
                 except ConfigurationError as error:
                     problems += _list_problems(member.source, error)
                 except LLEnergyMeasureError as error:

@@ -42,7 +42,7 @@ def test_what_can_run_is_listed(capsys: Captured) -> None:
     told = json.loads(capsys.readouterr().out)
     states = {entry["name"]: entry["state"] for kind in told.values() for entry in kind}
     assert {"echo", "pytorch", "codecarbon", "none", "replay"} <= set(states)
-    assert states["echo"] == "available"
+    assert states["echo"] == "installed"
 
 
 def test_what_auto_takes_is_told_best_first(capsys: Captured) -> None:
@@ -85,8 +85,8 @@ def test_options_for_a_check_come_from_the_config_s_list(capsys: Captured, tmp_p
 def test_what_is_missing_or_broken_says_why_and_what_to_do(capsys: Captured) -> None:
     assert cli.main(["backends"]) == 0
     text = capsys.readouterr().out
-    assert "lacking is missing: not installed: surely_not_installed; pip install surely" in text
-    assert "ruined is broken: ImportError: no a; repair or uninstall lem-ruined" in text
+    assert "lacking (missing): not installed: surely_not_installed; pip install surely" in text
+    assert "ruined (broken): ImportError: no a; repair or uninstall lem-ruined" in text
 
 
 def test_echo_passes_its_suite(capsys: Captured) -> None:

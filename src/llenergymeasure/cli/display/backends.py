@@ -15,7 +15,7 @@ from llenergymeasure.security import printable
 
 
 def show_backends(entries: Sequence[BackendEntry], options: GlobalOptions) -> None:
-    """Print a table of the backends, then what to do about those that cannot be used."""
+    """Print a table of the backends, then what each energy source gives here, or why not."""
     if options.json:
         write_json(
             {kind: [e for e in entries if e.kind == kind] for kind in ("inference", "energy")}
@@ -34,14 +34,17 @@ def show_backends(entries: Sequence[BackendEntry], options: GlobalOptions) -> No
         Column("what it is", keep=5, wraps=True, least=36),
     ]
     print_table(console(), columns, [_cells(entry) for entry in entries])
-    here = {entry.name for entry in entries if entry.automatic and entry.state == "available"}
-    if here:
-        names = ", ".join(name for name in auto_energy_names() if name in here)
-        say(f"energy.backend: auto takes for each domain the first of {names} that has it", options)
     for entry in entries:
-        if entry.state != "available":
+        words = entry.reason or entry.here
+        if words is not None:
             hint = f"; {entry.hint}" if entry.hint else ""
-            say(f"{entry.name} is {entry.state}: {entry.reason}{hint}", options)
+            say(f"{entry.name} ({entry.state}): {words}{hint}", options)
+    automatic = {entry.name: entry for entry in entries if entry.automatic}
+    if automatic:
+        names = [name for name in auto_energy_names() if name in automatic]
+        works = ", ".join(name for name in names if automatic[name].state == "ok") or "none"
+        order = f"energy.backend: auto takes for each domain the first of {', '.join(names)}"
+        say(f"{order} that has it; of these work here: {works}", options)
 
 
 def _cells(entry: BackendEntry) -> list[str]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from llenergymeasure.cli.arguments.options import GlobalOptions
 from llenergymeasure.cli.display.prompts import dropped_words, prompts_words
 from llenergymeasure.cli.display.text.json_output import write_json
-from llenergymeasure.cli.display.text.notices import say
+from llenergymeasure.cli.display.text.notices import say, show_warnings
 from llenergymeasure.cli.display.text.numbers import count
+from llenergymeasure.config.energy_choice import AUTO, describe_choice
 from llenergymeasure.domain.experiment import AggregatedResult
+from llenergymeasure.orchestration.machine.checks import CheckState
 from llenergymeasure.orchestration.planning import RunPlan
 from llenergymeasure.orchestration.runner import RunOutcome
 from llenergymeasure.orchestration.stored.inventory import aggregate_file
@@ -54,18 +57,39 @@ def show_plan(plan: RunPlan, options: GlobalOptions) -> None:
     config = plan.config
     if options.json:
         write_json({"dry_run": True, **vars(plan), "backend": config.backend})
+    show_warnings(_list_lost_sources(plan), options)
     if options.quiet or options.json:
         return
     say(f"{config.config_name}: everything that can be checked without loading is fine", options)
+    energy, *sources = _describe_energy(plan)
     rows = {
         "model": f"{config.model_name}, dtype {config.dtype}, device {config.device}",
         "backend": config.backend,
         "prompts": "; ".join([prompts_words(plan.prompts), *dropped_words(plan.prompts)]),
         "work": f"{count(plan.requests_per_cycle)} requests a cycle, cycles: {plan.cycles}, "
         f"up to {count(config.max_output_tokens)} output tokens each",
-        "energy": plan.energy_backend,
         "results": str(plan.results_dir),
+        "energy": energy,
     }
-    for label, value in rows.items():
+    for label, value in [*rows.items(), *(("", source) for source in sources)]:
         say(f"  {label:<8} {value}", options, hang=11)
     say("dry run: nothing was run, nothing was written", options)
+
+
+def _describe_energy(plan: RunPlan) -> Iterator[str]:
+    """What the config says, then each source that it means with what it gives on this machine."""
+    yield describe_choice(plan.config.energy.backend)
+    for trial in plan.sources:
+        yield f"{trial.name} ({trial.state}): {trial.detail}"
+
+
+def _list_lost_sources(plan: RunPlan) -> Iterator[str]:
+    """What a config promises and this machine does not keep; ``auto`` promises no source."""
+    if plan.config.energy.backend == AUTO:
+        return
+    for trial in plan.sources:
+        if trial.state is not CheckState.OK:
+            absent = trial.state is CheckState.ABSENT
+            what = "is not there" if absent else "does not give all its joules here"
+            hint = f"; {trial.hint}" if trial.hint else ""
+            yield f"energy.backend names {trial.name}, which {what}: {trial.detail}{hint}"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from typing import Any, Literal
 
@@ -22,12 +22,23 @@ from llenergymeasure.config.registry import (
 from llenergymeasure.config.runtime_env import Rank
 from llenergymeasure.constants import ENERGY_BACKENDS_GROUP, INFERENCE_BACKENDS_GROUP
 from llenergymeasure.exceptions import ConfigurationError, UnknownBackendError
+from llenergymeasure.orchestration.machine.checks import CheckState
+from llenergymeasure.orchestration.machine.source_trial import try_source
 
 Kind = Literal["inference", "energy"]
-State = Literal["available", "missing", "broken"]
+State = Literal["installed", "ok", "not there", "warning", "failed", "missing", "broken"]
+
+_HOW_TO_TRY = "name a config file that has them: lem backends --check {} --config FILE"
 
 # A config needs an inference backend, also where only its energy source is looked at.
 _ANY_BACKEND = "pytorch"
+
+_STATES: dict[CheckState, State] = {
+    CheckState.OK: "ok",
+    CheckState.ABSENT: "not there",
+    CheckState.WARNING: "warning",
+    CheckState.FAILED: "failed",
+}
 
 _GROUPS: dict[Kind, str] = {
     "inference": INFERENCE_BACKENDS_GROUP,
@@ -43,9 +54,12 @@ class BackendEntry:
         distribution: The package that registered it; ``version`` is that package's.
         engine: The libraries that it needs, with their versions where they are installed.
         automatic: An energy backend that is part of ``energy.backend: auto``.
+        state: ``missing`` (an engine is not installed), ``broken`` (the registration), or
+            ``installed``; of an energy source that was tried, how it came out (``CheckState``).
+        here: What an energy source gives on this machine, where it was tried and does.
         optional: A plain installation does not have what it needs; that is no fault.
-        reason: What is missing, or why the entry is broken.
-        hint: How to get what is missing.
+        reason: What is missing, or why it does not work here.
+        hint: What to do about it.
     """
 
     kind: Kind
@@ -59,6 +73,7 @@ class BackendEntry:
     hint: str | None = None
     automatic: bool = False
     optional: bool = False
+    here: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +93,25 @@ def list_backends() -> list[BackendEntry]:
         for kind, group in _GROUPS.items()
         for name, entry in list_registered(group).items()
     ]
+
+
+def try_energy_backends(entries: Sequence[BackendEntry]) -> list[BackendEntry]:
+    """The entries, with what each installed energy source gives on this machine: some seconds."""
+    return [
+        _try_entry(entry) if (entry.kind, entry.state) == ("energy", "installed") else entry
+        for entry in entries
+    ]
+
+
+def _try_entry(entry: BackendEntry) -> BackendEntry:
+    try:
+        trial = try_source(entry.name)
+    except ConfigurationError:
+        reason = "not tried: it cannot be made without options"
+        return replace(entry, reason=reason, hint=_HOW_TO_TRY.format(entry.name))
+    if trial.state is CheckState.OK:
+        return replace(entry, state="ok", here=trial.detail)
+    return replace(entry, state=_STATES[trial.state], reason=trial.detail, hint=trial.hint)
 
 
 def check_backend(name: str, config: ExperimentConfig | None = None) -> list[BackendCheck]:
@@ -129,7 +163,7 @@ def _entry(kind: Kind, name: str, entry: Registered | BrokenEntry) -> BackendEnt
         distribution=entry.distribution,
         version=entry.version,
         description=entry.spec.description,
-        state="missing" if missing else "available",
+        state="missing" if missing else "installed",
         engine={module: _module_version(module) for module in entry.spec.requires},
         reason=f"not installed: {', '.join(missing)}" if missing else None,
         hint=(entry.spec.install_hint or f"install {', '.join(missing)}") if missing else None,
@@ -199,5 +233,5 @@ def _energy_config(choice: str, config: ExperimentConfig | None) -> ExperimentCo
 def _needs_options(kind: Kind, name: str) -> ConfigurationError:
     return ConfigurationError(
         f"{kind} backend {name!r} cannot be made without options",
-        hint=f"name a config file that has them: lem backends --check {name} --config FILE",
+        hint=_HOW_TO_TRY.format(name),
     )

@@ -14,7 +14,11 @@ from pathlib import Path
 from llenergymeasure.core.machine.load import LoadMeter
 from llenergymeasure.core.machine.nvml_facts import nvml_gpus
 from llenergymeasure.core.processes.measurements import find_other_measurements
-from llenergymeasure.orchestration.machine.backends import BackendEntry, list_backends
+from llenergymeasure.orchestration.machine.backends import (
+    BackendEntry,
+    list_backends,
+    try_energy_backends,
+)
 from llenergymeasure.orchestration.machine.checks import Check, CheckState
 from llenergymeasure.orchestration.machine.doctor_energy import try_energy_source
 from llenergymeasure.orchestration.machine.doctor_imports import Probe, probe_module
@@ -29,15 +33,15 @@ _DISK_WARNING_BYTES = 10 * 2**30
 def examine(results_dir: Path, state_dir: Path) -> list[Check]:
     """Look at everything that a measurement needs.
 
-    Takes some seconds: engines are imported (each in a process of its own), and the energy
+    Takes some seconds: engines are imported (each in a process of its own), and every energy
     source is read once.
     """
     load = LoadMeter()
-    backends = list_backends()
-    modules = _modules(backends)
     # Before the imports: on a busy machine a sensor's updates cannot be told.
     energy = try_energy_source()
     seen_load = judge_load(load.sample())
+    backends = try_energy_backends(list_backends())
+    modules = _modules(backends)
     with ThreadPoolExecutor(max_workers=4) as pool:
         probes = dict(zip(modules, pool.map(probe_module, modules), strict=True))
         return [
@@ -65,7 +69,7 @@ def _modules(backends: list[BackendEntry]) -> list[str]:
 
 def _module(name: str, probe: Probe, backends: list[BackendEntry]) -> Check:
     if probe.error is None:
-        return Check(name, CheckState.OK, probe.version or "version unknown")
+        return Check(name, CheckState.OK, f"can be imported, {probe.version or 'version unknown'}")
     users = [entry for entry in backends if name in entry.engine]
     if users and all(entry.optional for entry in users):
         return Check(name, CheckState.ABSENT, f"optional, does not work here: {probe.error}")
@@ -80,25 +84,35 @@ def _is_wanted(entry: BackendEntry) -> bool:
 
 
 def _backends(backends: list[BackendEntry], probes: Mapping[str, Probe]) -> Iterator[Check]:
-    for kind in ("inference", "energy"):
-        names = [e.name for e in backends if e.kind == kind and _can_be_imported(e, probes)]
+    for kind, works in (("inference", "installed"), ("energy", "ok")):
+        usable = [e for e in backends if e.kind == kind and _can_be_imported(e, probes)]
+        names = [entry.name for entry in usable if entry.state == works]
+        untried = [entry.name for entry in usable if entry.state == "installed" != works]
+        said = [f"{'work here' if works == 'ok' else works}: {', '.join(names) or 'none'}"]
+        said += [f"not tried, for want of options: {', '.join(untried)}"] if untried else []
         state = CheckState.OK if names else CheckState.FAILED
-        # Whether a sensor is there is said of each domain.
-        detail = f"installed: {', '.join(names)}" if names else "none can be used"
-        yield Check(f"{kind} backends", state, detail)
+        yield Check(f"{kind} backends", state, "; ".join(said))
     for entry in backends:
-        if entry.state == "missing" and entry.optional:
-            detail = f"optional, {entry.reason}"
-            yield Check(f"backend {entry.name}", CheckState.ABSENT, detail, entry.hint)
-        elif entry.state != "available":
-            state = CheckState.FAILED if _is_wanted(entry) else CheckState.WARNING
-            detail = f"{entry.state}: {entry.reason}"
-            yield Check(f"backend {entry.name}", state, detail, entry.hint)
+        if entry.state not in ("installed", "ok"):
+            yield _not_usable(entry)
+
+
+def _not_usable(entry: BackendEntry) -> Check:
+    name, reason = f"backend {entry.name}", entry.reason or "no reason given"
+    if entry.state == "not there":
+        return Check(name, CheckState.ABSENT, reason, entry.hint)
+    if entry.state == "missing" and entry.optional:
+        return Check(name, CheckState.ABSENT, f"optional, {reason}", entry.hint)
+    if entry.state in ("missing", "broken"):
+        state = CheckState.FAILED if _is_wanted(entry) else CheckState.WARNING
+        return Check(name, state, f"{entry.state}: {reason}", entry.hint)
+    # What to do about a part of auto stands with the domain that is not read.
+    return Check(name, CheckState.WARNING, reason, None if entry.automatic else entry.hint)
 
 
 def _can_be_imported(entry: BackendEntry, probes: Mapping[str, Probe]) -> bool:
     works = all(name in probes and probes[name].error is None for name in entry.engine)
-    return entry.state == "available" and works
+    return entry.state in ("installed", "ok") and works
 
 
 def _gpus(torch: Probe | None) -> Check:

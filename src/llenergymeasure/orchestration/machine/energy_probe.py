@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import closing
 
 from llenergymeasure.core.energy_backends.base import EnergyBackend
+from llenergymeasure.core.energy_backends.impossible import refuse_impossible
 from llenergymeasure.domain.energy import EnergyReading
 from llenergymeasure.exceptions import EnergyBackendError, LLEnergyMeasureError
 
@@ -36,7 +37,7 @@ def probe_source(
                 source.prepare()
                 source.start()
                 time.sleep(PROBE_WINDOW_S)
-                answers.append(source.stop())
+                answers.append(refuse_impossible(source.stop()))
         except LLEnergyMeasureError as error:
             answers.append(error)
         except Exception as error:  # noqa: BLE001 - a plug-in may raise anything: that is the finding

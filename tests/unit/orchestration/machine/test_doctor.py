@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -13,11 +15,18 @@ from llenergymeasure.orchestration.machine.doctor import examine
 from llenergymeasure.orchestration.machine.doctor_imports import Probe, probe_module
 
 
+def call_all_ok(entries: Sequence[BackendEntry]) -> list[BackendEntry]:
+    """As if every installed energy source gave joules."""
+    tried = ("energy", "installed")
+    return [replace(e, state="ok") if (e.kind, e.state) == tried else e for e in entries]
+
+
 @pytest.fixture
 def healthy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "probe_module", lambda name: Probe(version="1.0"))
     found = Check("energy source", CheckState.OK, "gpu counter")
     monkeypatch.setattr(doctor, "try_energy_source", lambda: [found])
+    monkeypatch.setattr(doctor, "try_energy_backends", call_all_ok)
     monkeypatch.setattr(doctor, "nvml_gpus", tuple)
     monkeypatch.setattr(doctor, "find_other_measurements", list)
     monkeypatch.setattr(doctor, "judge_load", lambda _: Check("load", CheckState.OK, "idle"))
