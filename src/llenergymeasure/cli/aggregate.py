@@ -7,6 +7,7 @@ import sys
 import click
 
 from llenergymeasure.cli.arguments import completion
+from llenergymeasure.cli.arguments.endings import end_help
 from llenergymeasure.cli.arguments.options import GlobalOptions, current, global_options
 from llenergymeasure.cli.display.text.json_output import write_json
 from llenergymeasure.cli.display.text.notices import say
@@ -21,7 +22,13 @@ from llenergymeasure.orchestration.stored.inventory import Places, find_experime
 from llenergymeasure.security import printable
 
 
-@click.command()
+@click.command(
+    epilog=end_help(
+        "lem aggregate",
+        "lem aggregate latest --yes",
+        failed="an experiment could not be aggregated",
+    )
+)
 @click.argument(
     "experiment_id", required=False, metavar="[ID]", shell_complete=completion.experiments
 )

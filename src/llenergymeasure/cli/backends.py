@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import click
 
+from llenergymeasure.cli.arguments.endings import end_help
 from llenergymeasure.cli.arguments.options import current, global_options
 from llenergymeasure.constants import EXIT_RUN_FAILED
 
 
-@click.command()
+@click.command(
+    epilog=end_help(
+        "lem backends",
+        "lem backends --check echo",
+        "lem backends --check nvml,rapl --config llama.yaml",
+        failed="a check failed",
+    )
+)
 @click.option(
     "--check",
     "name",
     metavar="NAME",
-    help="Put a backend through its contract's suite (also auto, or nvml,rapl together).",
+    help="Check that this backend keeps its contract. Several: nvml,rapl. Also: auto.",
 )
-@click.option("--config", "file", metavar="FILE", help="Options for --check come from this config.")
+@click.option(
+    "--config",
+    "file",
+    metavar="FILE",
+    help="Take the options of the checked backend from this config.",
+)
 @global_options
 def backends(name: str | None, file: str | None) -> None:
     """List inference and energy backends: where they come from, and what they lack here.

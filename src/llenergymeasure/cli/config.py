@@ -6,6 +6,7 @@ import click
 
 from llenergymeasure.cli.arguments import completion
 from llenergymeasure.cli.arguments.config_flags import layer_options
+from llenergymeasure.cli.arguments.endings import end_help
 from llenergymeasure.cli.arguments.lazy import LazyGroup
 from llenergymeasure.cli.arguments.options import current, global_options
 
@@ -28,7 +29,11 @@ def config() -> None:
     """Check, show and make config files."""
 
 
-@click.command()
+@click.command(
+    epilog=end_help(
+        "lem config validate llama.yaml", "lem config validate llama.yaml --set num_cycles=3"
+    )
+)
 @click.argument("file", metavar="FILE", shell_complete=completion.files)
 @layer_options
 @global_options
@@ -40,7 +45,9 @@ def validate(file: str, sets: tuple[str, ...], preset: str | None) -> None:
     show_valid(file, load(file, sets=sets, preset=preset), current())
 
 
-@click.command()
+@click.command(
+    epilog=end_help("lem config show llama.yaml", "lem config show llama.yaml --preset benchmark")
+)
 @click.argument("file", metavar="FILE", shell_complete=completion.files)
 @layer_options
 @global_options

@@ -7,17 +7,18 @@ from pathlib import Path
 import click
 
 from llenergymeasure.cli.arguments import completion
+from llenergymeasure.cli.arguments.endings import end_help
 from llenergymeasure.cli.arguments.options import current, global_options
 from llenergymeasure.cli.display.text.notices import say
 from llenergymeasure.constants import EXIT_INPUT_WRONG
 
 
-@click.command("list")
+@click.command("list", epilog=end_help("lem config list", "lem config list -d configs/grid"))
 @click.option(
     "-d",
     "--directory",
     type=click.Path(path_type=Path),
-    help="Where to look; default: configs/ if it is there, else here.",
+    help="Where to look. Default: configs/ if it is there, else here.",
 )
 @global_options
 def list_configs(directory: Path | None) -> None:
@@ -29,12 +30,24 @@ def list_configs(directory: Path | None) -> None:
     show_configs(folder, find_configs(folder), current())
 
 
-@click.command("new")
+@click.command(
+    "new",
+    epilog=end_help(
+        "lem config new first.yaml", "lem config new llama.yaml --preset benchmark -m ./llama"
+    ),
+)
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @click.option(
     "--preset", metavar="NAME", help="Start from a preset.", shell_complete=completion.presets
 )
-@click.option("-m", "--model", default="builtin:tiny-llama", show_default=True, help="The model.")
+@click.option(
+    "-m",
+    "--model",
+    default="builtin:tiny-llama",
+    show_default=True,
+    metavar="NAME",
+    help="The model.",
+)
 @global_options
 def new(file: Path, preset: str | None, model: str) -> None:
     """Write a new config FILE to start from; asks before it replaces one."""
@@ -55,10 +68,27 @@ def new(file: Path, preset: str | None, model: str) -> None:
         say(f"next: lem experiment {file}", options)
 
 
-@click.command("schema")
-@click.option("--backend", default="pytorch", show_default=True, help="Of configs for it.")
-@click.option("--energy", default="auto", show_default=True, help="Of configs with that source.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write it to a file.")
+@click.command("schema", epilog=end_help("lem config schema -o schema.json"))
+@click.option(
+    "--backend",
+    default="pytorch",
+    show_default=True,
+    metavar="NAME",
+    help="Inference engine of the configs.",
+)
+@click.option(
+    "--energy",
+    default="auto",
+    show_default=True,
+    metavar="NAME",
+    help="Energy source of the configs.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Write it to this file. Default: stdout.",
+)
 @global_options
 def schema(backend: str, energy: str, output: Path | None) -> None:
     """Print the JSON Schema of configs, for editors that check while you type."""
@@ -80,10 +110,20 @@ def schema(backend: str, energy: str, output: Path | None) -> None:
         say(f"written: {output}", current())
 
 
-@click.command("generate-grid")
+@click.command(
+    "generate-grid",
+    epilog=end_help(
+        "lem config generate-grid base.yaml --vary seed=1,2 --vary dtype=float32,bfloat16"
+    ),
+)
 @click.argument("base", metavar="BASE", type=click.Path(path_type=Path))
 @click.option(
-    "--vary", "vary", multiple=True, required=True, metavar="KEY=V1,V2", help="An axis; repeatable."
+    "--vary",
+    "vary",
+    multiple=True,
+    required=True,
+    metavar="KEY=V1,V2",
+    help="Values of a key; repeatable.",
 )
 @click.option(
     "-o",
@@ -102,11 +142,7 @@ def generate_grid(
     """Write one config for each combination of values over the config BASE.
 
     Points that are not valid are named and left out. Each new file extends BASE.
-
-    \b
-    Example:
-      lem config generate-grid base.yaml --vary batch_size=1,8,32 --vary dtype=float32,bfloat16
-    """  # noqa: D301 - click reads \b as: keep these lines
+    """
     from llenergymeasure.cli.display.configs import show_grid
     from llenergymeasure.config.files.grid import expand, write_points
 

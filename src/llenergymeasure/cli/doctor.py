@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from llenergymeasure.cli.arguments.endings import end_help
 from llenergymeasure.cli.arguments.options import current, global_options
 from llenergymeasure.cli.display.checks import show_checks
 from llenergymeasure.cli.display.progress import tell_slow
@@ -13,10 +14,12 @@ from llenergymeasure.orchestration.machine.checks import CheckState, worst
 from llenergymeasure.orchestration.machine.doctor import examine
 
 
-@click.command()
+@click.command(
+    epilog=end_help("lem doctor", "lem --json doctor", failed="something that is needed is broken")
+)
 @global_options
 def doctor() -> None:
-    """Check that this machine is ready. Exit code 1 when something that is needed is broken."""
+    """Check that this machine is ready: engines, sensors, load, folders, disk."""
     options = current()
     if not options.quiet:
         click.echo("looking (engines are imported, the energy source is read) ...", err=True)

@@ -11,6 +11,7 @@ import click
 
 from llenergymeasure.cli.arguments import completion
 from llenergymeasure.cli.arguments.config_flags import config_flags
+from llenergymeasure.cli.arguments.endings import end_help
 from llenergymeasure.cli.arguments.options import GlobalOptions, current, global_options
 from llenergymeasure.cli.display.progress import progress_view, tell_slow
 from llenergymeasure.cli.display.text.notices import show_warnings
@@ -24,7 +25,17 @@ if TYPE_CHECKING:
 _CHECKING = "checking model and prompts, which may have to be fetched"
 
 
-@click.command()
+@click.command(
+    epilog=end_help(
+        "lem experiment llama.yaml",
+        "lem experiment a.yaml b.yaml",
+        "lem experiment grid/",
+        "lem experiment llama.yaml --set pytorch.batch_size=8 --cycles 3",
+        "lem experiment --preset quick-test --model builtin:tiny-llama",
+        "lem experiment --resume latest",
+        failed="a run failed, or no request was answered",
+    )
+)
 @click.argument("configs", nargs=-1, metavar="[CONFIG]...", shell_complete=completion.files)
 @click.option(
     "--resume",
@@ -51,18 +62,10 @@ def experiment(
 ) -> None:
     """Measure the config file CONFIG, or a preset and a model, or finish with --resume ID.
 
+    What no option says, the config says; what neither says has its default.
     Several files are measured in turn; a folder stands for the config files in it. All are checked
     before the first one runs. One that fails does not stop the others: the exit code is then 1.
-
-    \b
-    Examples:
-      lem experiment llama.yaml
-      lem experiment a.yaml b.yaml
-      lem experiment grid/
-      lem experiment llama.yaml --set pytorch.batch_size=8 --cycles 3
-      lem experiment --preset quick-test --model builtin:tiny-llama
-      lem experiment --resume latest
-    """  # noqa: D301 - click reads \b as: keep these lines
+    """
     options = current()
     if resume_id is not None:
         given = {

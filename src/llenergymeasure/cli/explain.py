@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from llenergymeasure.cli.arguments import completion
+from llenergymeasure.cli.arguments.endings import end_help
 from llenergymeasure.cli.arguments.options import current, global_options
 
 
-@click.command()
+@click.command(epilog=end_help("lem explain", "lem explain estimate_only"))
 @click.argument("code", required=False, shell_complete=completion.reason_codes)
 @global_options
 def explain(code: str | None) -> None:

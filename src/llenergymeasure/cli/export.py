@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from llenergymeasure.cli.arguments import completion
+from llenergymeasure.cli.arguments.endings import end_help
 from llenergymeasure.cli.arguments.options import current, global_options
 from llenergymeasure.cli.arguments.selecting import selection_options
 from llenergymeasure.cli.display.text.json_output import write_json
@@ -20,16 +21,21 @@ if TYPE_CHECKING:
 _FORMATS = ("csv", "json", "parquet")
 
 
-@click.command("export")
+@click.command(
+    "export",
+    epilog=end_help("lem results export -o results.csv", "lem results export latest --raw -f json"),
+)
 @click.argument("ids", nargs=-1, metavar="[ID]...", shell_complete=completion.experiments)
 @click.option(
     "-f",
     "--format",
     "form",
     type=click.Choice(_FORMATS),
-    help="Default: by the name of the output file, else csv.",
+    help="Format of the table. Default: by the name of the file, else csv.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File; else stdout.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Write to this file. Default: stdout."
+)
 @click.option("--raw", is_flag=True, help="One row for each process and cycle.")
 @selection_options
 @global_options

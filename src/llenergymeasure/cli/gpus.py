@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
+from llenergymeasure.cli.arguments.endings import end_help
 from llenergymeasure.cli.arguments.options import current, global_options
 
 
-@click.command()
+@click.command(epilog=end_help("lem gpus"))
 @global_options
 def gpus() -> None:
     """List the GPUs that NVIDIA's driver shows, and how the energy of each can be measured.

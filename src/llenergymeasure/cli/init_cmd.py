@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from llenergymeasure.cli.arguments.endings import end_help
 from llenergymeasure.cli.arguments.options import GlobalOptions, current, global_options
 from llenergymeasure.cli.arguments.questions import can_ask, may_replace
 from llenergymeasure.cli.display.text.json_output import write_json
@@ -14,10 +15,14 @@ from llenergymeasure.cli.display.text.notices import say
 VERBOSITIES = ("quiet", "normal", "verbose")
 
 
-@click.command()
+@click.command(epilog=end_help("lem init", "lem init --non-interactive --results-dir measurements"))
 @click.option("--non-interactive", is_flag=True, help="Ask nothing: take options and defaults.")
 @click.option(
-    "--verbosity", type=click.Choice(VERBOSITIES), default="normal", help="How much lem says."
+    "--verbosity",
+    type=click.Choice(VERBOSITIES),
+    default="normal",
+    show_default=True,
+    help="How much lem says.",
 )
 @global_options
 def init(non_interactive: bool, verbosity: str) -> None:

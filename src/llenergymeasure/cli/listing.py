@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from llenergymeasure.cli.arguments.endings import end_help
 from llenergymeasure.cli.arguments.options import current, global_options
 from llenergymeasure.cli.display.text.json_output import write_json
 from llenergymeasure.cli.display.text.notices import say
 
 
-@click.command()
+@click.command(epilog=end_help("lem presets"))
 @global_options
 def presets() -> None:
     """List the presets: what each is for and what it sets."""
@@ -27,7 +28,7 @@ def presets() -> None:
     say("use one with: lem config new FILE --preset NAME, or 'preset: NAME' in a file", options)
 
 
-@click.command()
+@click.command(epilog=end_help("lem datasets"))
 @global_options
 def datasets() -> None:
     """List the prompt sets that have a short name."""

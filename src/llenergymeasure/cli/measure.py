@@ -10,11 +10,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llenergymeasure.cli.arguments.endings import end_help_with
 from llenergymeasure.cli.arguments.options import Number, current, global_options
 from llenergymeasure.constants import EXIT_OWN_FAILURE
 
 if TYPE_CHECKING:
     from llenergymeasure.orchestration.metering.command import MeasuredCommand
+
+
+_EXIT_CODES = (
+    "Exit codes: those of COMMAND; 125 lem failed or the options are wrong, 126 COMMAND cannot be "
+    "executed, 127 there is no such command, 128+n signal n ended it."
+)
 
 
 class Milliseconds(Number):
@@ -41,24 +48,39 @@ class _Measure(click.Command):
 
 @click.command(
     cls=_Measure,
+    epilog=end_help_with(
+        _EXIT_CODES,
+        "lem measure -o joules.json -- python train.py",
+        "lem measure --backend nvml,rapl --gpus 0,1 -- ./serve",
+    ),
     context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False},
 )
 @click.option(
     "--backend",
     metavar="NAME[,NAME]...",
-    help="Energy backend, or several, best first; default: auto, the best for each domain.",
+    help="Energy sources, best first. Default: auto, the best for each domain.",
 )
-@click.option("--gpus", metavar="GPU[,GPU]...", help="GPUs by index, UUID or PCI bus id.")
 @click.option(
-    "--interval-ms", type=Milliseconds(), help="Time between two readings, in milliseconds."
+    "--gpus",
+    metavar="GPU[,GPU]...",
+    help="Measure these GPUs only, by index, UUID or PCI bus id. Default: all.",
+)
+@click.option(
+    "--interval-ms",
+    type=Milliseconds(),
+    help="Time between two readings, in milliseconds. Default: each source's own.",
 )
 @click.option(
     "--country",
     metavar="CODE",
-    help="Country of the grid, e.g. DEU, for emissions: measures with codecarbon, which alone "
-    "knows them.",
+    help="Tell emissions for this country's grid, e.g. DEU. Measures with codecarbon.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write JSON to a file.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Write the result to this file, as JSON.",
+)
 @click.argument("command", nargs=-1, required=True, metavar="-- COMMAND [ARG]...")
 @global_options
 def measure(
@@ -71,15 +93,8 @@ def measure(
 ) -> None:
     """Run COMMAND and measure exactly its lifetime.
 
-    Its output and its exit code pass through untouched; the table goes to stderr. Exit codes of
-    our own: 125 lem failed, 126 COMMAND cannot be executed, 127 there is no such command,
-    128+n signal n ended it.
-
-    \b
-    Examples:
-      lem measure -o joules.json -- python train.py
-      lem measure --backend nvml,rapl --gpus 0,1 -- ./serve
-    """  # noqa: D301 - click reads \b as: keep these lines
+    Its output and its exit code pass through untouched. The table goes to stderr.
+    """
     from llenergymeasure.exceptions import LLEnergyMeasureError
     from llenergymeasure.orchestration.metering.command import measure_command
     from llenergymeasure.orchestration.metering.program import CommandCannotRunError

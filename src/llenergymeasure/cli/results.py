@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from llenergymeasure.cli.arguments import completion
+from llenergymeasure.cli.arguments.endings import end_help
 from llenergymeasure.cli.arguments.lazy import LazyGroup
 from llenergymeasure.cli.arguments.options import current, global_options
 from llenergymeasure.cli.arguments.selecting import selection_options
@@ -28,7 +29,14 @@ def results() -> None:
     """List, show and export results."""
 
 
-@click.command("list")
+@click.command(
+    "list",
+    epilog=end_help(
+        "lem results list",
+        "lem results list --all --sort total_j --reverse",
+        'lem results list --model "*llama*" --validity valid',
+    ),
+)
 @click.option(
     "--all", "everything", is_flag=True, help="Unfinished, failed and interrupted ones too."
 )
@@ -48,7 +56,9 @@ def list_results(everything: bool, selection: Selection) -> None:
     show_entries(entries, places, options, everything=everything, of=len(found))
 
 
-@click.command("show")
+@click.command(
+    "show", epilog=end_help("lem results show latest", "lem --json results show 20261126-1113")
+)
 @click.argument("experiment_id", metavar="ID", shell_complete=completion.experiments)
 @global_options
 def show_result(experiment_id: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from llenergymeasure.cli.arguments.endings import end_help
 from llenergymeasure.cli.arguments.lazy import LazyGroup
 from llenergymeasure.cli.arguments.options import global_options, version_option
 
@@ -22,11 +23,8 @@ COMMANDS = {
     "doctor": ("llenergymeasure.cli.doctor:doctor", "Check that this machine is ready."),
 }
 
-_EPILOG = (
-    "Start with: lem experiment --preset quick-test --model builtin:tiny-llama. "
-    "Global options may stand before or after a command. "
-    "Exit codes: 0 done, 1 failed, 2 wrong input, 130 interrupted."
-)
+_EPILOG = end_help("lem experiment --preset quick-test --model builtin:tiny-llama", "lem doctor")
+_EPILOG += "\n\nThe options above may stand before or after a command."
 
 
 @click.group(cls=LazyGroup, commands_table=COMMANDS, epilog=_EPILOG)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from llenergymeasure.cli.arguments import completion
+from llenergymeasure.cli.arguments.endings import end_help
 from llenergymeasure.cli.arguments.options import Whole, current, global_options
 from llenergymeasure.cli.display.text.json_output import write_json
 from llenergymeasure.cli.display.text.notices import say
@@ -15,23 +16,45 @@ from llenergymeasure.cli.export import write_table
 _FORMS = ("png", "svg", "pdf", "html", "csv")
 
 
-@click.command("timeseries")
+@click.command(
+    "timeseries",
+    epilog=end_help(
+        "lem results timeseries latest",
+        "lem results timeseries latest -o power.png --device gpu:0",
+        "lem results timeseries latest -o samples.csv",
+    ),
+)
 @click.argument("experiment_id", metavar="ID", shell_complete=completion.experiments)
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File; else a short table.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Write to this file. Default: a table of what there is.",
+)
 @click.option(
     "-f",
     "--format",
     "form",
     type=click.Choice(_FORMS),
-    help="Default: by the name of the output file.",
+    help="Format of the file. Default: by its name.",
 )
-@click.option("--cycle", type=Whole(1), help="Only this cycle; default all.")
-@click.option("--process", "process_index", type=Whole(0), help="Only this process.")
+@click.option("--cycle", type=Whole(1), help="Only this cycle, from 1. Default: all.")
 @click.option(
-    "--quantity", "quantities", multiple=True, metavar="NAME", help="Only this; repeatable."
+    "--process", "process_index", type=Whole(0), help="Only this process, from 0. Default: all."
 )
 @click.option(
-    "--device", "devices", multiple=True, metavar="NAME", help="Only this, e.g. gpu:0; repeatable."
+    "--quantity",
+    "quantities",
+    multiple=True,
+    metavar="NAME",
+    help="Only this quantity; repeatable. Default: all.",
+)
+@click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    metavar="NAME",
+    help="Only this device, e.g. gpu:0; repeatable. Default: all.",
 )
 @click.option("--requests", is_flag=True, help="Add how many requests were under way.")
 @global_options

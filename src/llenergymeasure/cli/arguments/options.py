@@ -138,5 +138,5 @@ _OPTIONS = (
     _option("-q", "--quiet", is_flag=True, help="Show only the result and errors."),
     _option("--json", is_flag=True, help="Answer with one JSON document."),
     _option("-y", "--yes", is_flag=True, help="Answer yes to every question."),
-    _option("--results-dir", metavar="DIR", help="Folder of the results."),
+    _option("--results-dir", metavar="DIR", help="Folder of the results. Default: results."),
 )

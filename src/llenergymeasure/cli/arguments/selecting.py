@@ -14,7 +14,12 @@ from llenergymeasure.cli.arguments.options import Whole
 def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Attach filters and sort options; the command gets them as one ``selection``."""
 
-    @click.option("--config", "config_", metavar="PATTERN", help="Only configs with such a name.")
+    @click.option(
+        "--config",
+        "config_",
+        metavar="PATTERN",
+        help="Only configs with such a name, e.g. 'batch-*'.",
+    )
     @click.option("--model", metavar="PATTERN", help="Only such models, e.g. '*llama*'.")
     @click.option("--backend", metavar="NAME", help="Only this backend.")
     @click.option(
@@ -40,7 +45,7 @@ def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="Sort by this.",
     )
     @click.option("--reverse", is_flag=True, help="Largest or newest first.")
-    @click.option("--limit", type=Whole(1), help="Maximum number of rows.")
+    @click.option("--limit", type=Whole(1), help="Maximum number of rows. Default: all.")
     @wraps(command)
     def with_selection(
         *args: Any,
