@@ -131,7 +131,7 @@ def _unread_hosts(
     for raw in (raw for group in by_cycle.values() for raw in group):
         of_host = read.setdefault(raw.environment.machine, {})
         for domain in completed[raw.cycle, raw.process_index]:
-            if domain.scope is not EnergyScope.DEVICE:
+            if domain.scope is not EnergyScope.DEVICE and domain.counted:
                 of_host.setdefault(domain.name, domain)
     names = {name: domain for of_host in read.values() for name, domain in of_host.items()}
     return {host: list(names.values()) for host, of_host in read.items() if not of_host}

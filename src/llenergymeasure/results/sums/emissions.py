@@ -26,7 +26,8 @@ def sum_emissions(
     taken: set[tuple[int, Place]] = set()
     reading = [raw for raw in raws if raw.energy.domains]
     for raw in sorted(reading, key=_order):
-        places = {(raw.cycle, place(d, raw)) for d in raw.energy.domains if d.joules is not None}
+        read = (d for d in raw.energy.domains if d.joules is not None and d.counted)
+        places = {(raw.cycle, place(domain, raw)) for domain in read}
         if places <= taken:
             continue
         if places & taken:

@@ -149,7 +149,8 @@ def _emissions(
         (source,) = sources
         reading = readings.get(source or "")
         if reading is not None:
-            read = {(source, d.name) for d in reading.domains if d.joules is not None}
+            adding_up = (d for d in reading.domains if d.joules is not None and d.counted)
+            read = {(source, domain.name) for domain in adding_up}
             if reading.emissions_kg_co2 is None or read <= counted:
                 return reading.emissions_kg_co2, reading.emissions_reason
     return None, (
