@@ -241,7 +241,7 @@ def _temporary(path: Path, data: bytes, mode: int | None = None) -> Iterator[Pat
         data: What it holds.
         mode: Who may do what with it; None is what a new file of this user's would have.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path.parent)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     temporary = Path(name)
     try:
@@ -255,6 +255,13 @@ def _temporary(path: Path, data: bytes, mode: int | None = None) -> Iterator[Pat
     finally:
         temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:  # a file, or a loop of links
+        raise NotADirectoryError(errno.ENOTDIR, f"{folder} is no folder", str(folder)) from error
 
 
 def _umask() -> int:

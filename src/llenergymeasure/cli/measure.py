@@ -151,11 +151,12 @@ def _find_place(output: Path) -> Path | None:
     """The file from the root on; None where nothing can be written."""
     try:
         place = output.absolute()
-    except OSError:  # the current folder has been removed
+        is_there = place.exists()
+    except OSError:  # the current folder has been removed, a name too long
         return None
-    target = place if place.exists() else place.parent
-    can_be = not place.is_dir() and target.exists() and os.access(target, os.W_OK)
-    return place if can_be else None
+    can_be = not place.is_dir() if is_there else place.parent.is_dir()
+    writable = os.access(place if is_there else place.parent, os.W_OK)
+    return place if can_be and writable else None
 
 
 def _write(output: Path, place: Path, measured: MeasuredCommand) -> bool:

@@ -127,6 +127,14 @@ def test_a_circle_is_named(tmp_path: Path) -> None:
         load(path, env={})
 
 
+@pytest.mark.parametrize("name", ["loop", "~nobody-of-that-name/x.yaml", "x" * 300, '"a\\0b"'])
+def test_extends_of_what_can_be_no_path_is_told_with_its_line(tmp_path: Path, name: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    path = write(tmp_path, GOOD + f"_extends: {name}\n")
+    with pytest.raises(InvalidConfigError, match=r"config\.yaml:3: _extends: cannot look for"):
+        load(path, env={})
+
+
 @pytest.mark.parametrize("value", ["5", "[1]", "{a: b}", "''"])
 def test_extends_must_be_paths(tmp_path: Path, value: str) -> None:
     with pytest.raises(InvalidConfigError, match="_extends: must be a path or a list of paths"):

@@ -103,7 +103,7 @@ def write_points(base: Path, points: Sequence[GridPoint], folder: Path) -> list[
 
 
 def _text(base: Path, point: GridPoint, folder: Path) -> str:
-    parent = os.path.relpath(base.resolve(), folder.resolve())
+    parent = os.path.relpath(os.path.realpath(base), os.path.realpath(folder))
     data: dict[str, Any] = {EXTENDS_KEY: parent, "config_name": point.name}
     assert point.loaded is not None
     values = parse_sets(point.sets, type(point.loaded.config))

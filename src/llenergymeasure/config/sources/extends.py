@@ -30,17 +30,24 @@ def _read(path: Path, chain: tuple[Path, ...]) -> list[Document]:
         place = document.places.get(
             (EXTENDS_KEY, index), document.places.get((EXTENDS_KEY,), Place(document.source))
         )
-        documents += _read_parent(path.parent / Path(parent).expanduser(), place, chain)
+        documents += _read_parent(path.parent, parent, place, chain)
     data = {key: value for key, value in document.data.items() if key != EXTENDS_KEY}
     return [*documents, replace(document, data=data)]
 
 
-def _read_parent(path: Path, place: Place, chain: tuple[Path, ...]) -> list[Document]:
-    resolved = path.resolve()
+def _read_parent(
+    folder: Path, parent: str, place: Place, chain: tuple[Path, ...]
+) -> list[Document]:
+    try:
+        path = folder / Path(parent).expanduser()
+        resolved = path.resolve()
+        is_file = resolved.is_file()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, ~nobody, too long
+        raise _refuse(place, f"cannot look for {parent!r}: {error}", "missing_file") from error
     if resolved in chain:
         circle = " -> ".join(p.name for p in (*chain[chain.index(resolved) :], resolved))
         raise _refuse(place, f"files extend each other in a circle: {circle}", "extends_cycle")
-    if not resolved.is_file():
+    if not is_file:
         raise _refuse(place, f"extends {path}, but there is no such file", "missing_file")
     return _read(path, chain)
 
