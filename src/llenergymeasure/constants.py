@@ -30,6 +30,14 @@ DEFAULT_STATE_DIR: Final = ".state"
 POWERCAP_ROOT_ENV: Final = "LEM_POWERCAP_ROOT"
 SYSTEM_POWERCAP: Final = "/sys/class/powercap"
 
+# Variables that lem reads and that are no config keys, and what each says (docs/configuration.md).
+OWN_VARIABLES: Final = {
+    RESULTS_DIR_ENV: "folder of the results",
+    STATE_DIR_ENV: "folder of the state files",
+    POWERCAP_ROOT_ENV: "powercap folder of the CPU's energy counters",
+    PARENT_PID_ENV: "set by lem for its measuring process, not by you",
+}
+
 # SIGTERM, then this long, then SIGKILL.
 SHUTDOWN_GRACE_S: Final = 2.0
 

@@ -11,9 +11,6 @@ from collections.abc import Sequence
 
 __all__ = ["main"]
 
-# Variables by which the loader, Python or the shell run other code than the user's own.
-_NOT_FROM_DOTENV = ("LD_", "DYLD_", "PYTHON", "BASH_")
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``lem`` and return its exit code: 0 done, 1 failed, 2 wrong input, 130 interrupted."""
@@ -55,26 +52,12 @@ def _refuse_nul(args: Sequence[str]) -> None:
 
 
 def _read_dotenv() -> None:
-    """Take variables from ``.env`` here; those that are set already win.
-
-    A folder that was only unpacked must not choose which programs run: see ``_NOT_FROM_DOTENV``.
-    """
     import os
 
     if os.path.isfile(".env"):  # noqa: PTH113 - pathlib costs a third of the start-up
-        from dotenv import dotenv_values
+        from llenergymeasure.config.sources.dotenv import take_dotenv
 
-        from llenergymeasure.exceptions import ConfigurationError
-
-        try:
-            for name, value in dotenv_values(".env").items():
-                if value is not None and not name.upper().startswith(_NOT_FROM_DOTENV):
-                    os.environ.setdefault(name, value)
-        except (OSError, ValueError) as error:  # not ours to read, not UTF-8, a NUL byte
-            raise ConfigurationError(
-                f".env cannot be read: {error}",
-                hint="write NAME=value lines as UTF-8, or remove it",
-            ) from error
+        take_dotenv()
 
 
 def _hear_of_children() -> None:

@@ -23,6 +23,7 @@ from llenergymeasure.config.resolve import (
     resolve,
 )
 from llenergymeasure.config.sources.command_line import override_document, parse_sets
+from llenergymeasure.config.sources.dotenv import is_taken
 from llenergymeasure.config.sources.environment import env_document, raw_paths
 from llenergymeasure.config.sources.extends import read_with_parents
 from llenergymeasure.config.sources.yaml_file import Document
@@ -72,9 +73,11 @@ def load(
     layers, warnings = _rename_keys(layers)
     given = dict(overrides or {})
     model = _model_of(layers, env, given, sets)
-    environment, unknown = env_document(env, model)
-    if environment.data:
-        layers.append(Layer("environment", environment))
+    for name, variables in _split_environment(env).items():
+        environment, unknown = env_document(variables, model)
+        warnings += unknown
+        if environment.data:
+            layers.append(Layer(name, environment))
     if "prompts.type" in given:
         # Another source of prompts replaces the section; keys of the old one would not fit it.
         layers = [Layer(layer.name, _without(layer.document, "prompts")) for layer in layers]
@@ -83,7 +86,7 @@ def load(
         layers.append(Layer("cli", override_document(given)))
     source = Place("command line") if path is None else Place(str(path))
     base_dir = _base_dir(layers, path)
-    return resolve(layers, base_dir=base_dir, source=source, warnings=[*warnings, *unknown])
+    return resolve(layers, base_dir=base_dir, source=source, warnings=warnings)
 
 
 def from_mapping(data: Mapping[str, Any]) -> LoadedConfig:
@@ -95,6 +98,14 @@ def from_mapping(data: Mapping[str, Any]) -> LoadedConfig:
     places = {path: Place("config") for path in given_paths(data)}
     layers, warnings = _rename_keys([Layer("python", Document("config", dict(data), places))])
     return resolve(layers, base_dir=None, source=Place("config"), warnings=warnings)
+
+
+def _split_environment(env: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """What stands in ``.env``, and what was set before: the latter wins."""
+    split: dict[str, dict[str, str]] = {"dotenv": {}, "environment": {}}
+    for name, text in env.items():
+        split["dotenv" if is_taken(name, text) else "environment"][name] = text
+    return split
 
 
 def _base_dir(layers: Sequence[Layer], path: str | Path | None) -> Path | None:

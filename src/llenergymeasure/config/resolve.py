@@ -73,9 +73,14 @@ def resolve(
     places: dict[KeyPath, Place] = {}
     provenance: dict[str, dict[str, str]] = {}
     for layer in layers:
+        given = given_paths(layer.document.data)
+        replaced = [path for path in places if _is_replaced(path, data, layer.document.data)]
+        for path in replaced:
+            del places[path]
+            provenance.pop(join_dotted(path), None)
         data = merge(data, layer.document.data)
         places.update(layer.document.places)
-        for path in given_paths(layer.document.data):
+        for path in given:
             place = layer.document.places.get(path, Place(layer.document.source))
             provenance[join_dotted(path)] = {"source": layer.name, "place": str(place)}
     config = _validate(data, places, source)
@@ -91,6 +96,17 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(current, Mapping) and isinstance(value, Mapping)
         merged[key] = merge(current, value) if both else value  # type: ignore[arg-type]
     return merged
+
+
+def _is_replaced(path: KeyPath, below: Any, above: Any) -> bool:
+    """Whether nothing is left of the value at ``path`` once ``above`` lies on ``below``."""
+    for part in path:
+        if not isinstance(below, Mapping) or not isinstance(above, Mapping):
+            return True
+        if part not in above or part not in below:
+            return False
+        below, above = below[part], above[part]
+    return isinstance(below, Mapping) != isinstance(above, Mapping)
 
 
 def _validate(

@@ -93,7 +93,7 @@ def test_the_backend_of_the_environment_types_the_rest(tmp_path: Path) -> None:
 
 
 def test_an_unknown_variable_is_warned_of(tmp_path: Path) -> None:
-    loaded = load(write(tmp_path, GOOD), env={"LEM_SEEED": "1", "LEM_CAMPAIGN_ID": "x"})
+    loaded = load(write(tmp_path, GOOD), env={"LEM_SEEED": "1", "LEM_POWERCAP_ROOT": "x"})
     (warning,) = loaded.warnings
     assert (warning.code, warning.severity) == ("unknown_variable", "warning")
     assert "LEM_SEED?" in str(warning)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from llenergymeasure.config.annotations import keys_at, without_members
 from llenergymeasure.config.problems.nearest import did_you_mean
 from llenergymeasure.config.problems.not_offered import why_not_offered
 from llenergymeasure.config.problems.report import KeyPath, Place, Problem, join_dotted
@@ -46,10 +47,17 @@ def problems_of(
         source: The place of a problem whose key is not in ``places``.
         other_sections: What to say of a top-level key that belongs to another backend.
     """
-    return [
-        _problem(detail, model, places, source, other_sections)
-        for detail in error.errors(include_url=False)
-    ]
+    groups: dict[tuple[KeyPath, bool], list[ErrorDetails]] = {}
+    for detail in error.errors(include_url=False):
+        groups.setdefault(without_members(model, detail["loc"]), []).append(detail)
+    problems = []
+    for (path, of_union), details in groups.items():
+        if of_union:
+            place, message = _place(path, places, source), _union_message(details)
+            problems.append(Problem(place, join_dotted(path), message, "invalid_value"))
+        else:
+            problems += [_problem(d, model, places, source, other_sections) for d in details]
+    return problems
 
 
 def _problem(
@@ -68,7 +76,7 @@ def _problem(
         elif (reason := why_not_offered(join_dotted(path))) is not None:
             message, code = reason, "not_offered"
         else:
-            valid = _keys_at(model, path[:-1])
+            valid = keys_at(model, path[:-1])
             message = f"unknown key{did_you_mean(key, valid)}"
             if not message.endswith("?"):
                 message += f"; valid keys here: {', '.join(sorted(valid))}"
@@ -80,6 +88,15 @@ def _problem(
         if kind == "value_error":
             path = _named_key(message, path, places)
     return Problem(_place(path, places, source), join_dotted(path), message, code)
+
+
+def _union_message(details: Sequence[ErrorDetails]) -> str:
+    """One sentence where each kind of value that is allowed has its own error."""
+    wanted = [_EXPECTED[detail["type"]] for detail in details if detail["type"] in _EXPECTED]
+    if len(wanted) < len(details):
+        other = next(detail for detail in details if detail["type"] not in _EXPECTED)
+        return _value_message(other)
+    return f"found {_show_value(details[0]['input'])}, must be {', '.join(wanted)}"
 
 
 def _value_message(detail: ErrorDetails) -> str:
@@ -121,18 +138,6 @@ def _show_value(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _keys_at(model: type[BaseModel], path: KeyPath) -> list[str]:
-    current: Any = model
-    for part in path:
-        field = getattr(current, "model_fields", {}).get(part)
-        candidates = [field.annotation, *getattr(field.annotation, "__args__", ())] if field else []
-        models = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
-        if not models:
-            return []
-        current = models[0]
-    return list(current.model_fields)
-
-
 def _named_key(message: str, path: KeyPath, places: Mapping[KeyPath, Place]) -> KeyPath:
     """A rule over several keys names them in its message: point at the first that was given."""
     words = (word.strip("'(),:") for word in message.split())
@@ -141,9 +146,8 @@ def _named_key(message: str, path: KeyPath, places: Mapping[KeyPath, Place]) -> 
 
 
 def _place(path: KeyPath, places: Mapping[KeyPath, Place], source: Place) -> Place:
-    """The place of the key itself, else of the nearest mapping around it."""
-    while path:
-        if path in places:
-            return places[path]
-        path = path[:-1]
-    return source
+    """The place of the key itself, else of a key within it, else of the mapping around it."""
+    if path and path not in places:
+        within = (place for key, place in places.items() if key[: len(path)] == path)
+        return next(within, None) or _place(path[:-1], places, source)
+    return places.get(path, source)

@@ -7,6 +7,7 @@ from typing import Any
 
 from llenergymeasure.config.models import ExperimentConfig
 from llenergymeasure.config.problems.report import InvalidConfigError, KeyPath, Place, Problem
+from llenergymeasure.config.sources.nesting import nest_values
 from llenergymeasure.config.sources.typed_text import parse_value
 from llenergymeasure.config.sources.yaml_file import Document
 
@@ -35,17 +36,8 @@ def override_document(overrides: Mapping[str, Any]) -> Document:
     Raises:
         InvalidConfigError: One key is both a value and a mapping.
     """
-    data: dict[str, Any] = {}
-    places: dict[KeyPath, Place] = {}
     place = Place("command line")
-    for key, value in overrides.items():
-        *parents, last = key.split(".")
-        target = data
-        for parent in parents:
-            target = target.setdefault(parent, {})
-            if not isinstance(target, dict):
-                message = f"{parent!r} is given a value and keys of its own"
-                raise InvalidConfigError([Problem(place, key, message, "invalid_set")])
-        target[last] = value
-        places[(*parents, last)] = place
-    return Document("command line", data, places)
+    values: dict[KeyPath, tuple[Any, Place]] = {
+        tuple(key.split(".")): (value, place) for key, value in overrides.items()
+    }
+    return nest_values("command line", values)

@@ -7,14 +7,16 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from llenergymeasure.config.annotations import annotation_at
 from llenergymeasure.config.problems.nearest import nearest
 from llenergymeasure.config.problems.report import ConfigWarning, KeyPath, Place
-from llenergymeasure.config.sources.typed_text import annotation_at, parse_value
+from llenergymeasure.config.sources.dotenv import place_of_variable
+from llenergymeasure.config.sources.nesting import nest_values
+from llenergymeasure.config.sources.typed_text import parse_value
 from llenergymeasure.config.sources.yaml_file import Document
+from llenergymeasure.constants import OWN_VARIABLES
 
 PREFIX = "LEM_"
-# Variables with the prefix that are no config keys.
-RESERVED = frozenset({"LEM_CAMPAIGN_ID", "LEM_CAMPAIGN_NAME", "LEM_CYCLE"})
 
 
 def raw_paths(env: Mapping[str, str]) -> dict[KeyPath, tuple[str, str]]:
@@ -22,32 +24,31 @@ def raw_paths(env: Mapping[str, str]) -> dict[KeyPath, tuple[str, str]]:
     return {
         tuple(name.removeprefix(PREFIX).lower().split("__")): (name, text)
         for name, text in sorted(env.items())
-        if name.startswith(PREFIX) and name not in RESERVED
+        if name.startswith(PREFIX) and name not in OWN_VARIABLES
     }
 
 
 def env_document(
     env: Mapping[str, str], model: type[BaseModel]
 ) -> tuple[Document, list[ConfigWarning]]:
-    """The known variables as a document, and a warning for each unknown one."""
-    data: dict[str, Any] = {}
-    places: dict[KeyPath, Place] = {}
+    """The known variables as a document, and a warning for each unknown one.
+
+    Raises:
+        InvalidConfigError: One key is given a value, and keys of its own.
+    """
+    values: dict[KeyPath, tuple[Any, Place]] = {}
     warnings: list[ConfigWarning] = []
     for path, (name, text) in raw_paths(env).items():
         if annotation_at(model, path) is None:
-            warnings.append(_unknown(name, model))
-            continue
-        target = data
-        for part in path[:-1]:
-            target = target.setdefault(str(part), {})
-        target[str(path[-1])] = parse_value(model, path, text)
-        places[path] = Place(f"environment variable {name}")
-    return Document("environment", data, places), warnings
+            warnings.append(_unknown(name, text, model))
+        else:
+            values[path] = (parse_value(model, path, text), place_of_variable(name, text))
+    return nest_values("environment", values), warnings
 
 
-def _unknown(name: str, model: type[BaseModel]) -> ConfigWarning:
+def _unknown(name: str, text: str, model: type[BaseModel]) -> ConfigWarning:
     known = [PREFIX + field.upper() for field in model.model_fields]
     match = nearest(name.split("__")[0], known)
     hint = f"; did you mean {match}?" if match and match != name else ""
-    place = Place(f"environment variable {name}")
+    place = place_of_variable(name, text)
     return ConfigWarning(place, "", f"is no config key, ignored{hint}", "unknown_variable")
