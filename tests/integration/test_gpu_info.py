@@ -139,4 +139,9 @@ def test_a_lost_gpu_keeps_its_place(library: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("env", [{"NVML_STAND_IN_NO_DRIVER": "1"}, {"NVML_STAND_IN_MISMATCH": "1"}])
 def test_no_driver_is_no_gpu(library: Path, tmp_path: Path, env: dict[str, str]) -> None:
-    assert inventory(library, "", tmp_path, **env) == {"driver": None, "cuda": None, "gpus": []}
+    assert inventory(library, "", tmp_path, **env) == {
+        "driver": None,
+        "cuda": None,
+        "gpus": [],
+        "problem": None,
+    }

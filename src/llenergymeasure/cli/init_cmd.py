@@ -64,9 +64,13 @@ def _show_what_is_here(options: GlobalOptions) -> None:
     from llenergymeasure.config.backend_detection import get_available_backends
     from llenergymeasure.config.docker_detection import is_inside_docker
     from llenergymeasure.core.machine.nvml_facts import nvml_gpus
+    from llenergymeasure.deadline import StuckError
     from llenergymeasure.orchestration.machine.source_trial import try_automatic_sources
 
-    gpus = [gpu.name for gpu in nvml_gpus()]
+    try:
+        gpus = [gpu.name for gpu in nvml_gpus()]
+    except StuckError as stuck:
+        gpus = [f"not known: NVIDIA's driver {stuck.message}"]
     lines = {
         "Python": platform.python_version(),
         "backends": ", ".join(get_available_backends()) or "none",

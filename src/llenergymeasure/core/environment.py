@@ -80,6 +80,7 @@ def collect_environment() -> EnvironmentMetadata:
         container=container(),
         gpus=tuple(gpu.name for gpu in inventory.gpus if gpu.name is not None),
         gpu_details=inventory.gpus,
+        gpu_reason=inventory.problem,
         gpu_driver=inventory.driver,
         cuda_driver=inventory.cuda,
         thread_settings={name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ},

@@ -13,7 +13,8 @@ from typing import Any
 
 from llenergymeasure.core.energy_backends.nvml.cuda_visible import KnownGpu, visible_gpus
 from llenergymeasure.core.machine.gpu_links import nvlinks, peers
-from llenergymeasure.core.machine.nvml_facts import NvmlSession, nvml_session
+from llenergymeasure.core.machine.nvml_facts import NvmlSession, ask_nvml
+from llenergymeasure.deadline import StuckError
 from llenergymeasure.domain.hardware import GpuDetails, GpuInventory, MigInstance
 from llenergymeasure.exceptions import EnergyBackendError
 
@@ -27,15 +28,19 @@ def gpu_inventory(root: Path = Path("/")) -> GpuInventory:
     Args:
         root: Where ``sys`` lies.
     """
-    with nvml_session() as session:
-        if session is None:
-            return GpuInventory()
-        handles = session.handles()
-        return GpuInventory(
-            driver=session.text("nvmlSystemGetDriverVersion"),
-            cuda=_cuda(session),
-            gpus=tuple(_gpu(session, handles, index, root) for index in range(len(handles))),
-        )
+    try:
+        return ask_nvml(lambda session: _inventory(session, root)) or GpuInventory()
+    except StuckError as stuck:
+        return GpuInventory(problem=f"NVIDIA's driver {stuck.message}")
+
+
+def _inventory(session: NvmlSession, root: Path) -> GpuInventory:
+    handles = session.handles()
+    return GpuInventory(
+        driver=session.text("nvmlSystemGetDriverVersion"),
+        cuda=_cuda(session),
+        gpus=tuple(_gpu(session, handles, index, root) for index in range(len(handles))),
+    )
 
 
 def visible_indices(

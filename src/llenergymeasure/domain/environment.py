@@ -17,6 +17,7 @@ class EnvironmentMetadata(Record):
         kernel: Release of the operating system's kernel.
         container: Kind of container; None outside of one, as far as one can tell.
         gpus: Names of the NVIDIA GPUs; ``gpu_details`` holds them in full.
+        gpu_reason: Why nothing is known of GPUs that may be there.
         gpu_driver: Version of NVIDIA's driver.
         cuda_driver: Newest CUDA version that this driver supports.
         thread_settings: The thread-count variables that were set (OMP_NUM_THREADS, ...).
@@ -36,6 +37,7 @@ class EnvironmentMetadata(Record):
     container: str | None = None
     gpus: tuple[str, ...] = ()
     gpu_details: tuple[GpuDetails, ...] = ()
+    gpu_reason: str | None = None
     gpu_driver: str | None = None
     cuda_driver: str | None = None
     thread_settings: dict[str, str] = Field(default_factory=dict)

@@ -101,8 +101,10 @@ class GpuInventory(Record):
     Attributes:
         driver: Version of the driver.
         cuda: Newest CUDA version that the driver supports, such as ``13.0``.
+        problem: Why nothing is known of GPUs that may be there.
     """
 
     driver: str | None = None
     cuda: str | None = None
     gpus: tuple[GpuDetails, ...] = ()
+    problem: str | None = None

@@ -23,6 +23,7 @@ from llenergymeasure.core.energy_backends.base import (
     EnergyBackend,
     SamplingEnergyBackend,
 )
+from llenergymeasure.deadline import StuckError, within
 from llenergymeasure.domain.energy import DomainReading, EnergyMethod, EnergyReading
 from llenergymeasure.domain.samples import SampleSeries
 from llenergymeasure.exceptions import LLEnergyMeasureError
@@ -30,6 +31,8 @@ from llenergymeasure.exceptions import LLEnergyMeasureError
 MakeBackend = Callable[[], EnergyBackend]
 
 THREADS_END_WITHIN_S = 3.0
+# A source that works passes each check within seconds, also where it sets up a driver.
+CHECK_WITHIN_S = 60.0
 _CLOCK_STEP_NS = 1_000_000
 
 
@@ -90,9 +93,11 @@ class _BrokenError(Exception):
 
 def _checked(name: str, check: Callable[[], None]) -> CheckResult:
     try:
-        check()
+        within(check, CHECK_WITHIN_S, f"lem-check-{name}")
     except _BrokenError as broken:
         return CheckResult(name, passed=False, detail=str(broken))
+    except StuckError as stuck:
+        return CheckResult(name, passed=False, detail=f"it {stuck.message}")
     except Exception as error:  # noqa: BLE001 - whatever a plug-in raises is its finding
         return CheckResult(name, passed=False, detail=f"{type(error).__name__}: {error}")
     return CheckResult(name, passed=True)
@@ -294,7 +299,8 @@ def _longer_holds_more(windows: list[_Window]) -> None:
 
 def _no_thread_left(before: set[threading.Thread]) -> None:
     give_up = time.monotonic() + THREADS_END_WITHIN_S
-    while left := [t for t in threading.enumerate() if t not in before]:
+    ours = {*before, threading.current_thread()}
+    while left := [t for t in threading.enumerate() if t not in ours]:
         if time.monotonic() > give_up:
             raise _BrokenError(f"still running after close(): {', '.join(t.name for t in left)}")
         time.sleep(0.01)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+from llenergymeasure.deadline import within
+
+T = TypeVar("T")
+
+# All facts of all GPUs. Where no program uses them, the driver sets each up first: seconds.
+NVML_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -59,32 +65,45 @@ class NvmlSession:
         return [self.ask("nvmlDeviceGetHandleByIndex", index) for index in range(count)]
 
 
-@contextmanager
-def nvml_session() -> Iterator[NvmlSession | None]:
-    """The library for a while; None without a driver or the binding."""
+def ask_nvml(question: Callable[[NvmlSession], T]) -> T | None:
+    """What ``question`` gives of the library, which is open meanwhile.
+
+    Returns:
+        None without a driver or the binding.
+
+    Raises:
+        StuckError: A call did not come back: some drivers hang when a GPU has failed.
+    """
+    return within(lambda: _ask(question), NVML_TIMEOUT_S, "lem-nvml-facts")
+
+
+def _ask(question: Callable[[NvmlSession], T]) -> T | None:
     try:
         import pynvml  # type: ignore[import-untyped]
     except ImportError:
-        yield None
-        return
+        return None
     session = NvmlSession(pynvml)
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
-        yield None
-        return
+        return None
     try:
-        yield session
+        return question(session)
     finally:
         session.ask("nvmlShutdown")
 
 
 def nvml_gpus() -> tuple[NvmlGpu, ...]:
-    """All GPUs of the machine in NVML's order; empty without a driver, a GPU or the binding."""
-    with nvml_session() as session:
-        if session is None:
-            return ()
-        return tuple(_gpu(session, handle) for handle in session.handles() if handle is not None)
+    """All GPUs of the machine in NVML's order; empty without a driver, a GPU or the binding.
+
+    Raises:
+        StuckError: The driver did not answer.
+    """
+    return ask_nvml(_list_gpus) or ()
+
+
+def _list_gpus(session: NvmlSession) -> tuple[NvmlGpu, ...]:
+    return tuple(_gpu(session, handle) for handle in session.handles() if handle is not None)
 
 
 def _gpu(session: NvmlSession, handle: Any) -> NvmlGpu:

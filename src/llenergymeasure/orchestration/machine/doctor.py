@@ -14,6 +14,7 @@ from pathlib import Path
 from llenergymeasure.core.machine.load import LoadMeter
 from llenergymeasure.core.machine.nvml_facts import nvml_gpus
 from llenergymeasure.core.processes.measurements import find_other_measurements
+from llenergymeasure.deadline import StuckError
 from llenergymeasure.orchestration.machine.backends import (
     BackendEntry,
     list_backends,
@@ -116,7 +117,11 @@ def _can_be_imported(entry: BackendEntry, probes: Mapping[str, Probe]) -> bool:
 
 
 def _gpus(torch: Probe | None) -> Check:
-    seen = nvml_gpus()
+    try:
+        seen = nvml_gpus()
+    except StuckError as stuck:
+        hint = "a GPU may have failed: see dmesg and nvidia-smi; restart the machine"
+        return Check("GPUs", CheckState.WARNING, f"NVIDIA's driver {stuck.message}", hint)
     if not seen:
         usable = ", ".join(torch.devices) if torch and torch.devices else ""
         if usable:

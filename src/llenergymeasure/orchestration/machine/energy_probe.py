@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
 
 from llenergymeasure.core.energy_backends.base import EnergyBackend
 from llenergymeasure.core.energy_backends.impossible import refuse_impossible
+from llenergymeasure.deadline import StuckError, within
 from llenergymeasure.domain.energy import EnergyReading
 from llenergymeasure.exceptions import EnergyBackendError, LLEnergyMeasureError
 
@@ -29,26 +29,20 @@ def probe_source(
     Raises:
         LLEnergyMeasureError: It cannot be set up, fails, or takes too long.
     """
-    answers: list[EnergyReading | LLEnergyMeasureError] = []
+    try:
+        return within(lambda: _read_once(make), timeout_s, "lem-energy-probe")
+    except StuckError as stuck:
+        raise EnergyBackendError(f"{name} gave no reading within {timeout_s:g} s") from stuck
+    except LLEnergyMeasureError:
+        raise
+    except Exception as error:
+        # A plug-in may raise anything: that is the finding.
+        raise EnergyBackendError(f"{type(error).__name__}: {error}") from error
 
-    def read() -> None:
-        try:
-            with closing(make()) as source:
-                source.prepare()
-                source.start()
-                time.sleep(PROBE_WINDOW_S)
-                answers.append(refuse_impossible(source.stop()))
-        except LLEnergyMeasureError as error:
-            answers.append(error)
-        except Exception as error:  # noqa: BLE001 - a plug-in may raise anything: that is the finding
-            answers.append(EnergyBackendError(f"{type(error).__name__}: {error}"))
 
-    thread = threading.Thread(target=read, name="lem-energy-probe", daemon=True)
-    thread.start()
-    thread.join(timeout_s)
-    if not answers:
-        raise EnergyBackendError(f"{name} gave no reading within {timeout_s:.0f} s")
-    answer = answers[0]
-    if isinstance(answer, LLEnergyMeasureError):
-        raise answer
-    return answer
+def _read_once(make: Callable[[], EnergyBackend]) -> EnergyReading:
+    with closing(make()) as source:
+        source.prepare()
+        source.start()
+        time.sleep(PROBE_WINDOW_S)
+        return refuse_impossible(source.stop())

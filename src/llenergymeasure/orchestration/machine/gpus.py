@@ -52,7 +52,8 @@ class GpuReport:
 def look_at_gpus() -> GpuReport:
     """Look at every GPU, also at one that CUDA may not use, and measure each for a moment."""
     inventory = gpu_inventory()
-    reading, problem = _measure(inventory)
+    # A driver that hung would hang again.
+    reading, problem = (None, inventory.problem) if inventory.problem else _measure(inventory)
     visible = visible_indices(inventory)
     return GpuReport(
         driver=inventory.driver,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from llenergymeasure.config.backend_configs import CurveSegment, ReplayConfig
+from llenergymeasure.core.energy_backends import conformance
 from llenergymeasure.core.energy_backends.base import EnergyBackend
 from llenergymeasure.core.energy_backends.conformance import run_energy_conformance
 from llenergymeasure.core.energy_backends.none import NoEnergyBackend, UnavailableEnergyBackend
@@ -201,3 +202,21 @@ def test_samples_that_do_not_fit_the_window_are_found(
     results = {r.name: r for r in run_energy_conformance(lambda: BadSamples(CONSTANT))}
     assert not results["samples_lie_in_the_window"].passed
     assert words in results["samples_lie_in_the_window"].detail
+
+
+def test_a_source_that_hangs_fails_its_checks_and_ends_the_suite(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    released = threading.Event()
+
+    class Hanging(ReplayBackend):
+        def prepare(self) -> None:
+            released.wait(60)
+
+    monkeypatch.setattr(conformance, "CHECK_WITHIN_S", 0.02)
+    monkeypatch.setattr(conformance, "THREADS_END_WITHIN_S", 0.0)
+    results = run_energy_conformance(lambda: Hanging(CONSTANT), window_s=WINDOW_S)
+    released.set()
+    found = {result.name: result.detail for result in results}
+    assert found["windows_repeat"] == "it did not answer within 0.02 s"
+    assert not next(r for r in results if r.name == "windows_repeat").passed

@@ -1,12 +1,21 @@
 from __future__ import annotations
 
 import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from llenergymeasure.core.environment import collect_environment
+from llenergymeasure.core.gpu_info import gpu_inventory
+from llenergymeasure.core.machine import nvml_facts
 from llenergymeasure.core.machine.nvml_facts import NvmlGpu, nvml_gpus
+from llenergymeasure.deadline import StuckError
+from llenergymeasure.orchestration.machine import doctor, gpus
+from llenergymeasure.orchestration.machine.checks import CheckState
 
 
 class Binding(ModuleType):
@@ -71,3 +80,44 @@ def test_a_machine_without_a_driver_has_none(monkeypatch: pytest.MonkeyPatch, br
 def test_a_missing_binding_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", None)
     assert nvml_gpus() == ()
+
+
+class HangingBinding(Binding):
+    """A driver that does not come back from one of its functions until ``released``."""
+
+    def __init__(self, function: str) -> None:
+        super().__init__()
+        self.released = threading.Event()
+        setattr(self, function, lambda *_: self.released.wait(60))
+
+
+@pytest.fixture(
+    params=["nvmlInit", "nvmlDeviceGetCount", "nvmlDeviceGetName", "nvmlShutdown"],
+)
+def hanging(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[HangingBinding]:
+    binding = HangingBinding(request.param)
+    monkeypatch.setitem(sys.modules, "pynvml", binding)
+    monkeypatch.setattr(nvml_facts, "NVML_TIMEOUT_S", 0.05)
+    yield binding
+    binding.released.set()
+
+
+@pytest.mark.usefixtures("hanging")
+def test_a_driver_that_hangs_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for facts is told, and none of them waits for ever."""
+    words = "NVIDIA's driver did not answer within 0.05 s"
+    with pytest.raises(StuckError):
+        nvml_gpus()
+    assert gpu_inventory(Path("/nowhere")).problem == words
+    found = collect_environment()
+    assert (found.gpus, found.gpu_reason) == ((), words)
+
+    def measure(_: object) -> None:
+        raise AssertionError("it would hang again")
+
+    monkeypatch.setattr(gpus, "_measure", measure)
+    assert gpus.look_at_gpus().problem == words
+    check = doctor._gpus(None)
+    assert (check.state, check.detail) == (CheckState.WARNING, words)

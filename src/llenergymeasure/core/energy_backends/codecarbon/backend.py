@@ -23,6 +23,7 @@ from llenergymeasure.core.energy_backends.codecarbon.rapl_access import look_for
 from llenergymeasure.core.energy_backends.window_timer import MonotonicClock, WindowTimer
 from llenergymeasure.core.machine.nvml_facts import nvml_gpus
 from llenergymeasure.core.quiet import without_prints
+from llenergymeasure.deadline import StuckError
 from llenergymeasure.domain.energy import EnergyReading
 from llenergymeasure.exceptions import EnergyBackendError
 
@@ -112,8 +113,13 @@ class CodeCarbonBackend:
                 "CodeCarbon was set up, but its first task gave no reading",
                 hint="run with -v to see its warnings, or set energy.backend to none",
             )
+        try:
+            gpus = nvml_gpus()
+        except StuckError:
+            self.close()
+            raise
         self._sources = MachineSources(
-            version=self._version, hardware=hardware, rapl=look_for_rapl(), gpus=nvml_gpus()
+            version=self._version, hardware=hardware, rapl=look_for_rapl(), gpus=gpus
         )
 
     def start(self) -> None:
