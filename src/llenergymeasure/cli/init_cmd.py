@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from llenergymeasure.cli.arguments.endings import end_help
-from llenergymeasure.cli.arguments.options import GlobalOptions, current, global_options
+from llenergymeasure.cli.arguments.options import GlobalOptions, given, global_options
 from llenergymeasure.cli.arguments.questions import can_ask, may_replace
 from llenergymeasure.cli.display.text.json_output import write_json
 from llenergymeasure.cli.display.text.notices import say
@@ -33,7 +33,8 @@ def init(non_interactive: bool, verbosity: str) -> None:
     from llenergymeasure.config.user_config import USER_FILE, user_file_text
     from llenergymeasure.constants import DEFAULT_RESULTS_DIR
 
-    options = current()
+    # A user's file that cannot be read is one reason to write a new one.
+    options = given()
     file = Path(USER_FILE)
     if not non_interactive and not can_ask():
         raise click.UsageError("There is no terminal to ask at; use --non-interactive.")

@@ -9,6 +9,7 @@ dtype: bfloat16
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from llenergymeasure.config.problems.report import InvalidConfigError, KeyPath, 
 from llenergymeasure.config.sources.yaml_file import Document, read_document
 
 USER_FILE = ".lem-config.yaml"
+_REMEDY = "it holds your preferences: mend it, or remove it to go on without"
 
 
 class UserConfig(BaseModel):
@@ -48,16 +50,21 @@ def load_user_config() -> tuple[UserConfig, Document | None]:
     Raises:
         InvalidConfigError: The file is there, but wrong.
     """
-    path = next((p for p in user_file_paths() if p.is_file()), None)
+    path = next((p for p in user_file_paths() if os.path.lexists(p)), None)
     if path is None:
         return UserConfig(), None
-    document = read_document(path)
     try:
-        config = UserConfig.model_validate(document.data)
+        document = read_document(path, may_be_empty=True)
+    except InvalidConfigError as error:
+        raise InvalidConfigError(error.problems, hint=_REMEDY) from error
+    # A key whose values are all commented out has the value null.
+    given = {key: value for key, value in document.data.items() if value is not None}
+    try:
+        config = UserConfig.model_validate(given)
     except ValidationError as error:
         source = Place(document.source)
         raise InvalidConfigError(
-            problems_of(error, UserConfig, document.places, source, {})
+            problems_of(error, UserConfig, document.places, source, {}), hint=_REMEDY
         ) from error
     places: dict[KeyPath, Place] = {
         key[1:]: place for key, place in document.places.items() if key[0] == "defaults" and key[1:]

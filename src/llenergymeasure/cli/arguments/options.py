@@ -58,9 +58,14 @@ class GlobalOptions:
         return results_dir(option=self.results_dir, config=config, user=user.results_dir)
 
 
+def given() -> GlobalOptions:
+    """The global options as they stand on the line; the user's file is not looked at."""
+    return click.get_current_context().find_root().ensure_object(GlobalOptions)
+
+
 def current() -> GlobalOptions:
     """The global options of the running command; what is not given is as the user's file says."""
-    options = click.get_current_context().find_root().ensure_object(GlobalOptions)
+    options = given()
     if not options.quiet and not options.verbose:
         from llenergymeasure.config.user_config import load_user_config
 

@@ -47,17 +47,21 @@ class Document:
     places: dict[KeyPath, Place] = field(default_factory=dict)
 
 
-def read_document(path: Path) -> Document:
+def read_document(path: Path, *, may_be_empty: bool = False) -> Document:
     """Read one file.
+
+    Args:
+        path: The file.
+        may_be_empty: Whether a file without any key (empty, comments only) is a mapping too.
 
     Raises:
         InvalidConfigError: It is missing, unreadable, not text, too large, not valid YAML, not
             a mapping, or uses tags or aliases beyond what a config needs.
     """
-    return parse_document(_read_text(path), str(path))
+    return parse_document(_read_text(path), str(path), may_be_empty=may_be_empty)
 
 
-def parse_document(text: str, source: str) -> Document:
+def parse_document(text: str, source: str, *, may_be_empty: bool = False) -> Document:
     """Parse text that came from ``source`` (see ``read_document``)."""
     parser = YAML(typ="safe", pure=True)
     parser.Composer = _BoundedComposer
@@ -74,6 +78,8 @@ def parse_document(text: str, source: str) -> Document:
     except (YAMLError, ValueError, RecursionError) as error:
         detail = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise _refuse(source, None, f"not valid YAML: {detail}", "invalid_yaml") from error
+    if may_be_empty and (root is None or root.tag == f"{TAG_PREFIX}null"):
+        return Document(source, {})
     if root is None:
         raise _refuse(source, None, "the file is empty", "empty_file")
     if not isinstance(root, MappingNode):
@@ -95,6 +101,8 @@ def _read_text(path: Path) -> str:
     except FileNotFoundError as error:
         near = did_you_mean(path.name, _configs_beside(path))
         message = f"there is no such file{near}"
+        if path.is_symlink():
+            message = "this is a link to a file that is not there"
         raise _refuse(source, None, message, "missing_file") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
