@@ -15,6 +15,7 @@ from typing import Any
 
 from llenergymeasure.exceptions import (
     ConfigurationError,
+    DamagedFileError,
     SchemaVersionError,
     StorageError,
     WrongPathError,
@@ -36,6 +37,7 @@ _WRONG_PATH = {
     errno.ENXIO,
 }
 
+DAMAGED_HINT = "restore it from a copy, or move it away"
 _RESULTS_HINT = "choose another folder with --results-dir or free space on this one"
 _OUTPUT_HINT = "name another file with --output, or free space on this disk"
 
@@ -158,12 +160,13 @@ def parse_json(content: bytes, path: Path, *, version: int, migrations: Migratio
     """``read_json`` for content that was read already; ``path`` is named in errors."""
     try:
         data = json.loads(content)
-    except ValueError as error:  # not JSON, or not UTF-8
-        raise StorageError(
-            f"{path} is damaged: {error}", hint="restore it from a copy, or move it away"
-        ) from error
+    except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, or too deep
+        why = error if content else "it is empty"
+        raise DamagedFileError(f"{path} is damaged: {why}", hint=DAMAGED_HINT) from error
     if not isinstance(data, dict) or not _is_version(data.get("schema_version")):
-        raise StorageError(f"{path} names no schema_version, so llenergymeasure did not write it")
+        raise DamagedFileError(
+            f"{path} names no schema_version, so lem did not write it", hint=DAMAGED_HINT
+        )
     return _migrate(data, path, version=version, migrations=migrations)
 
 
@@ -191,9 +194,9 @@ def check_version(found: int, path: Path, *, version: int) -> int:
     """
     if found > version:
         raise SchemaVersionError(
-            f"{path} has schema version {found}, written by a newer llenergymeasure; "
+            f"{path} has schema version {found}, written by a newer lem; "
             f"this one reads up to {version}",
-            hint="upgrade with: pip install --upgrade llenergymeasure",
+            hint="read it with the newer lem that wrote it",
         )
     return found
 

@@ -14,6 +14,7 @@ LLEnergyMeasureError            base: message + hint + exit code
 |  |- ChildProcessDiedError
 |  `- StorageError
 |     |- WrongPathError           (exit 2)
+|     |- DamagedFileError
 |     `- SchemaVersionError
 |- InvalidStateTransitionError  a bug, or two processes on one experiment (exit 1)
 `- ExperimentInterruptedError   Ctrl-C or SIGTERM (exit 130)
@@ -100,6 +101,10 @@ class WrongPathError(StorageError):
     """No file can be at the path that the user gave: a folder, a name too long, a loop of links."""
 
     exit_code = EXIT_INPUT_WRONG
+
+
+class DamagedFileError(StorageError):
+    """A stored file does not hold what was written there."""
 
 
 class SchemaVersionError(StorageError):

@@ -125,9 +125,9 @@ def test_an_older_version_without_a_way_up_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_newer_version_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SchemaVersionError, match="newer llenergymeasure") as caught:
+    with pytest.raises(SchemaVersionError, match="newer lem") as caught:
         read_json(write_version(tmp_path / "x", 4), version=3, migrations={})
-    assert "upgrade" in (caught.value.hint or "")
+    assert "newer lem" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b'{"schema_version": 1'])

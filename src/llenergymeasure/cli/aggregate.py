@@ -10,16 +10,14 @@ from llenergymeasure.cli.arguments import completion
 from llenergymeasure.cli.arguments.endings import end_help
 from llenergymeasure.cli.arguments.options import GlobalOptions, current, global_options
 from llenergymeasure.cli.display.text.json_output import write_json
-from llenergymeasure.cli.display.text.notices import say
+from llenergymeasure.cli.display.text.notices import say, tell_fault
 from llenergymeasure.config.runtime_env import state_dir
 from llenergymeasure.constants import EXIT_RUN_FAILED
-from llenergymeasure.domain.experiment import ExperimentStatus
 from llenergymeasure.exceptions import LLEnergyMeasureError
 from llenergymeasure.orchestration import runner
 from llenergymeasure.orchestration.planning import RunOptions
-from llenergymeasure.orchestration.stored.entry import ExperimentEntry
+from llenergymeasure.orchestration.stored.entry import ExperimentEntry, Trouble
 from llenergymeasure.orchestration.stored.inventory import Places, find_experiment, list_experiments
-from llenergymeasure.security import printable
 
 
 @click.command(
@@ -50,14 +48,14 @@ def _aggregate_one(entry: ExperimentEntry, places: Places, options: GlobalOption
     from llenergymeasure.cli.display.outcome import show_result
 
     overwrite = options.yes
-    if entry.status is ExperimentStatus.AGGREGATED and not overwrite and _may_ask(options):
+    if entry.is_finished and not overwrite and _may_ask(options):
         question = f"{entry.experiment_id} is aggregated already. Overwrite its aggregate?"
         if not click.confirm(question, err=True):
             say("left as it was", options)
             return
         overwrite = True
     chosen = RunOptions(entry.results_dir, places.state_dir)
-    result = runner.aggregate(entry.experiment_id, chosen, overwrite=overwrite)
+    result = runner.aggregate(entry, chosen, overwrite=overwrite)
     show_result(result, options, entry.results_dir, f"lem results show {entry.experiment_id}")
 
 
@@ -69,17 +67,18 @@ def _aggregate_all(places: Places, options: GlobalOptions) -> None:
     waiting = [
         entry
         for entry in list_experiments(places, include_unfinished=True)
-        if entry.status is ExperimentStatus.COMPLETED
+        # What has lost its files is told, not passed over.
+        if entry.waits or isinstance(entry.status, Trouble)
     ]
     done: list[str] = []
     failed: list[dict[str, str]] = []
     for entry in waiting:
         chosen = RunOptions(entry.results_dir, places.state_dir)
         try:
-            runner.aggregate(entry.experiment_id, chosen)
+            runner.aggregate(entry, chosen)
         except LLEnergyMeasureError as error:
             failed.append({"experiment_id": entry.experiment_id, "message": error.message})
-            click.echo(f"{entry.experiment_id}: {printable(error.message)}", err=True)
+            tell_fault("Not aggregated:", error)
         else:
             done.append(entry.experiment_id)
             if not options.quiet:

@@ -216,16 +216,15 @@ def _run_several(
 
 def _resume(resume_id: str, options: GlobalOptions, *, aggregate: bool) -> None:
     from llenergymeasure.orchestration.runner import resume
-
-    chosen = _run_options(options, None, aggregate=aggregate)
-    with progress_view(options) as observer:
-        outcome = resume(resume_id, chosen, observer)
-    from llenergymeasure.cli.display.outcome import show_outcome
     from llenergymeasure.orchestration.stored.inventory import Places, find_experiment
 
-    # The results lie where the first attempt put them.
-    places = Places(chosen.results_dir, chosen.state_dir)
-    show_outcome(outcome, options, find_experiment(outcome.experiment_id, places).results_dir)
+    chosen = _run_options(options, None, aggregate=aggregate)
+    entry = find_experiment(resume_id, Places(chosen.results_dir, chosen.state_dir))
+    with progress_view(options) as observer:
+        outcome = resume(entry, chosen, observer)
+    from llenergymeasure.cli.display.outcome import show_outcome
+
+    show_outcome(outcome, options, entry.results_dir)
     _exit_if_empty(outcome)
 
 

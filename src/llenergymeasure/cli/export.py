@@ -13,7 +13,9 @@ from llenergymeasure.cli.arguments.endings import end_help
 from llenergymeasure.cli.arguments.options import current, global_options
 from llenergymeasure.cli.arguments.selecting import selection_options
 from llenergymeasure.cli.display.text.json_output import write_json
-from llenergymeasure.cli.display.text.notices import say
+from llenergymeasure.cli.display.text.notices import say, tell_fault
+from llenergymeasure.constants import EXIT_RUN_FAILED
+from llenergymeasure.exceptions import StorageError
 
 if TYPE_CHECKING:
     from llenergymeasure.orchestration.stored.selection import Selection
@@ -48,7 +50,8 @@ def export(
 ) -> None:
     """Export experiments as a table: all aggregated ones, or those of the given IDs.
 
-    Units stand in the column names. Missing values are empty cells, or null.
+    Units stand in the column names. Missing values are empty cells, or null. What has no result, or
+    is damaged or gone, is left out and named; the exit code is 1 if it is damaged, gone or an ID.
     """
     from llenergymeasure.cli.arguments.questions import may_replace
     from llenergymeasure.config.runtime_env import state_dir
@@ -64,20 +67,32 @@ def export(
     options = current()
     chosen = _format(form, output, as_json=options.json)
     places = Places(options.choose_results_dir(), state_dir(), bool(options.results_dir))
-    entries = [find_experiment(text, places) for text in ids] if ids else list_experiments(places)
-    rows = export_rows(select_experiments(entries, selection), raw=raw)
+    entries = (
+        [find_experiment(text, places) for text in ids]
+        if ids
+        else list_experiments(places, include_unfinished=True)
+    )
+    rows, left_out = export_rows(select_experiments(entries, selection), raw=raw)
+    for experiment_id, fault in left_out:
+        named = "" if experiment_id in fault.message else experiment_id
+        tell_fault("Left out:", fault, named)
     if not rows and not options.quiet:
         click.echo("nothing to export: no result here fits", err=True)
     content = export_table(rows, chosen)
     if output is None:
         write_table(content)
-        return
-    may_replace(output, options)
-    write_output(output, content)
-    if options.json:
-        write_json({"written": str(output), "rows": len(rows)})
-    if not options.quiet:
-        say(f"written: {output} ({len(rows)} rows)", options)
+    else:
+        may_replace(output, options)
+        write_output(output, content)
+        if options.json:
+            write_json(
+                {"written": str(output), "rows": len(rows), "left_out": [i for i, _ in left_out]}
+            )
+        if not options.quiet:
+            say(f"written: {output} ({len(rows)} rows)", options)
+    # What was asked for by its id, or is damaged, is missed by whoever reads the table.
+    if left_out and (ids or any(isinstance(fault, StorageError) for _, fault in left_out)):
+        click.get_current_context().exit(EXIT_RUN_FAILED)
 
 
 def _format(form: str | None, output: Path | None, *, as_json: bool) -> str:

@@ -68,13 +68,20 @@ def show_result(experiment_id: str) -> None:
     """
     from llenergymeasure.cli.display import experiments, outcome
     from llenergymeasure.config.runtime_env import state_dir
-    from llenergymeasure.domain.experiment import ExperimentStatus
-    from llenergymeasure.orchestration.stored.inventory import Places, find_experiment, load_result
+    from llenergymeasure.orchestration.stored.entry import Trouble
+    from llenergymeasure.orchestration.stored.inventory import (
+        Places,
+        explain,
+        find_experiment,
+        load_result,
+    )
 
     options = current()
     places = Places(options.choose_results_dir(), state_dir(), bool(options.results_dir))
     entry = find_experiment(experiment_id, places)
-    if entry.status is ExperimentStatus.AGGREGATED:
+    if isinstance(entry.status, Trouble):
+        raise explain(entry)
+    if entry.is_finished:
         result, _ = load_result(entry.experiment_id, places)
         command = f"lem --json results show {entry.experiment_id}"
         outcome.show_result(result, options, entry.results_dir, command)

@@ -10,7 +10,7 @@ from llenergymeasure.cli.arguments import completion
 from llenergymeasure.cli.arguments.endings import end_help
 from llenergymeasure.cli.arguments.options import Whole, current, global_options
 from llenergymeasure.cli.display.text.json_output import write_json
-from llenergymeasure.cli.display.text.notices import say
+from llenergymeasure.cli.display.text.notices import say, tell_fault
 from llenergymeasure.cli.export import write_table
 
 _FORMS = ("png", "svg", "pdf", "html", "csv")
@@ -82,6 +82,7 @@ def timeseries(
         Choice,
         as_file,
         choose_tracks,
+        find_results,
         summaries,
     )
 
@@ -89,7 +90,12 @@ def timeseries(
     chosen = _format(form, output, as_json=options.json)
     places = Places(options.choose_results_dir(), state_dir(), bool(options.results_dir))
     entry = find_experiment(experiment_id, places)
-    tracks = choose_tracks(entry, Choice(cycle, process_index, quantities, devices, requests))
+    found = find_results(entry)
+    for fault in found.faults:
+        tell_fault("Left out:", fault)
+    tracks = choose_tracks(
+        entry, found.results, Choice(cycle, process_index, quantities, devices, requests)
+    )
     if chosen is None:
         show_summaries(entry.experiment_id, summaries(tracks), options)
         return

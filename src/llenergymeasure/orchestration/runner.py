@@ -21,6 +21,8 @@ from llenergymeasure.exceptions import (
     ExperimentInterruptedError,
     LLEnergyMeasureError,
     RunError,
+    StorageError,
+    UnknownExperimentError,
 )
 from llenergymeasure.logging import experiment_log
 from llenergymeasure.orchestration.aggregate import aggregate_experiment
@@ -32,6 +34,8 @@ from llenergymeasure.orchestration.context import (
 )
 from llenergymeasure.orchestration.lifecycle import termination_as_interrupt
 from llenergymeasure.orchestration.planning import RunOptions, RunPlan, plan
+from llenergymeasure.orchestration.stored.entry import ExperimentEntry
+from llenergymeasure.orchestration.stored.inventory import explain
 from llenergymeasure.progress import Progress, ProgressObserver
 from llenergymeasure.results.repository import FileSystemRepository
 from llenergymeasure.results.sums.wording import describe_errors
@@ -98,19 +102,17 @@ def run_planned(
     return _Attempt(context, states, options, observer).execute()
 
 
-def resume(experiment_id: str, options: RunOptions, observer: ProgressObserver) -> RunOutcome:
+def resume(entry: ExperimentEntry, options: RunOptions, observer: ProgressObserver) -> RunOutcome:
     """Go on with an experiment: finished cycles stay, unfinished ones are measured whole.
 
     Raises:
-        UnknownExperimentError: No such experiment.
+        UnknownExperimentError: It has no state.
         ConfigurationError: It is still running, finished already, or its prompts have changed.
     """
     states = StateManager(options.state_dir)
-    experiment_id = states.resolve_id(experiment_id)
-    states.sweep_stale()
+    experiment_id, results_dir = entry.experiment_id, entry.results_dir
     state = states.load(experiment_id)
-    results_dir = Path(state.results_dir)
-    if state.status is ExperimentStatus.AGGREGATED:
+    if entry.is_finished:
         raise ConfigurationError(
             f"experiment {experiment_id} is finished, there is nothing to resume",
             hint=f"show it with: lem results show {experiment_id}",
@@ -119,7 +121,7 @@ def resume(experiment_id: str, options: RunOptions, observer: ProgressObserver) 
     last = last_context(results_dir, experiment_id)
     repository = FileSystemRepository(results_dir)
     done = repository.completed_cycles(experiment_id)
-    if state.status is ExperimentStatus.COMPLETED:
+    if state.status in (ExperimentStatus.COMPLETED, ExperimentStatus.AGGREGATED):
         if len(done) == last.planned_cycles:
             return _finish(experiment_id, states, options, observer)
         states.transition(
@@ -141,29 +143,22 @@ def resume(experiment_id: str, options: RunOptions, observer: ProgressObserver) 
 
 
 def aggregate(
-    experiment_id: str, options: RunOptions, *, overwrite: bool = False
+    entry: ExperimentEntry, options: RunOptions, *, overwrite: bool = False
 ) -> AggregatedResult:
     """Aggregate the raw results of an experiment and save the aggregate.
 
     Raises:
-        UnknownExperimentError: No such experiment.
         ConfigurationError: It is aggregated already and ``overwrite`` is False, or unfinished.
+        StorageError: Its files are damaged or gone.
     """
-    states = StateManager(options.state_dir)
-    experiment_id = states.resolve_id(experiment_id)
-    states.sweep_stale()
-    state = states.load(experiment_id)
-    if state.status is ExperimentStatus.AGGREGATED and not overwrite:
+    if entry.is_finished and not overwrite:
         raise ConfigurationError(
-            f"experiment {experiment_id} is aggregated already",
+            f"experiment {entry.experiment_id} is aggregated already",
             hint="overwrite its aggregate with --yes",
         )
-    if state.status not in (ExperimentStatus.COMPLETED, ExperimentStatus.AGGREGATED):
-        raise ConfigurationError(
-            f"experiment {experiment_id} is {state.status}, so it cannot be aggregated",
-            hint=f"finish it with: lem experiment --resume {experiment_id}",
-        )
-    return _aggregate(experiment_id, states, Path(state.results_dir))
+    if not entry.is_finished and not entry.waits:
+        raise explain(entry)
+    return _aggregate(entry.experiment_id, StateManager(options.state_dir), entry.results_dir)
 
 
 class _Attempt:
@@ -257,7 +252,12 @@ def _why_empty(experiment_id: str, parts: Sequence[InferenceMetrics]) -> RunErro
 def _aggregate(experiment_id: str, states: StateManager, results_dir: Path) -> AggregatedResult:
     context = last_context(results_dir, experiment_id)
     result = aggregate_experiment(context, FileSystemRepository(results_dir))
-    if states.load(experiment_id).status is ExperimentStatus.COMPLETED:
+    try:
+        state = states.load(experiment_id)
+    except (UnknownExperimentError, StorageError):
+        # One that was copied here has none; one that cannot be read is told in lists.
+        return result
+    if state.status is ExperimentStatus.COMPLETED:
         states.transition(experiment_id, ExperimentStatus.AGGREGATED)
     return result
 

@@ -88,12 +88,17 @@ class Repository(ABC):
 
     def completed_cycles(self, experiment_id: str) -> set[int]:
         """The cycles of which every process has a whole result."""
-        found: dict[int, set[int]] = {}
-        expected: dict[int, int] = {}
-        for raw in self.load_raw(experiment_id):
-            found.setdefault(raw.cycle, set()).add(raw.process_index)
-            expected[raw.cycle] = max(raw.process_count, expected.get(raw.cycle, 0))
-        return {cycle for cycle, indices in found.items() if indices == set(range(expected[cycle]))}
+        return find_complete(self.load_raw(experiment_id))
+
+
+def find_complete(results: Sequence[RawProcessResult]) -> set[int]:
+    """The cycles of which every process is among the results."""
+    found: dict[int, set[int]] = {}
+    expected: dict[int, int] = {}
+    for raw in results:
+        found.setdefault(raw.cycle, set()).add(raw.process_index)
+        expected[raw.cycle] = max(raw.process_count, expected.get(raw.cycle, 0))
+    return {cycle for cycle, indices in found.items() if indices == set(range(expected[cycle]))}
 
 
 def no_aggregate(experiment_id: str) -> UnknownExperimentError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -13,11 +12,19 @@ from pydantic import Field
 
 from llenergymeasure.constants import COMPLETION_MARKER_PREFIX, RESULT_SCHEMA_VERSION
 from llenergymeasure.domain.base import Record
-from llenergymeasure.durable import write_text
-from llenergymeasure.exceptions import SchemaVersionError, StorageError
+from llenergymeasure.durable import describe_fault, write_text
+from llenergymeasure.exceptions import DamagedFileError, SchemaVersionError, StorageError
 from llenergymeasure.results.migrations import MARKER_MIGRATIONS, parse_record
 
+_RESULT: Final = re.compile(r"process_(0|[1-9][0-9]*)\.json", re.ASCII)
 _NAME: Final = re.compile(re.escape(COMPLETION_MARKER_PREFIX) + r"(0|[1-9][0-9]*)", re.ASCII)
+
+
+_AGAIN: Final = "restore it from a copy, or measure that cycle again"
+
+
+class NotWholeError(DamagedFileError):
+    """A part of a result is missing or changed, so the result does not count."""
 
 
 class CompletionMarker(Record):
@@ -73,12 +80,24 @@ def write_marker(
     write_text(marker_path(folder, process_index), marker.model_dump_json(indent=2))
 
 
-def read_marked(folder: Path) -> Iterator[int]:
-    """Indices of the processes that have a marker there; other files are not looked at."""
-    for path in folder.glob(f"{COMPLETION_MARKER_PREFIX}*"):
-        name = _NAME.fullmatch(path.name)
-        if name is not None:
-            yield int(name[1])
+def list_processes(folder: Path) -> list[int]:
+    """Indices of the processes of which a result or a marker lies there."""
+    found = (_NAME.fullmatch(name) or _RESULT.fullmatch(name) for name in list_names(folder))
+    return sorted({int(name[1]) for name in found if name})
+
+
+def list_names(folder: Path) -> list[str]:
+    """What lies in a folder, sorted; nothing if it is not there.
+
+    Raises:
+        StorageError: It is there and cannot be read.
+    """
+    try:
+        return sorted(path.name for path in folder.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise describe_fault(error, f"cannot read {folder}") from error
 
 
 def whole_content(folder: Path, process_index: int) -> bytes | None:
@@ -90,14 +109,37 @@ def whole_content(folder: Path, process_index: int) -> bytes | None:
         StorageError: A file is there and may not be read.
         SchemaVersionError: A newer version wrote the marker.
     """
-    marker = _marker(folder, process_index)
-    content = _read(result_path(folder, process_index))
-    requests = _read(requests_path(folder, process_index))
-    if marker is None or content is None or requests is None:
+    try:
+        return read_whole(folder, process_index)
+    except NotWholeError:
         return None
-    fits = marker.process_index == process_index
-    fits = fits and marker.sha256 == _sha256(content)
-    return content if fits and marker.requests_sha256 == _sha256(requests) else None
+
+
+def read_whole(folder: Path, process_index: int) -> bytes:
+    """The bytes of ``process_N.json``, for which its marker must vouch (see ``whole_content``).
+
+    Raises:
+        NotWholeError: The marker, the result or its requests are gone or changed.
+        StorageError: A file is there and may not be read.
+        SchemaVersionError: A newer version wrote the marker.
+    """
+    path, requests = result_path(folder, process_index), requests_path(folder, process_index)
+    marker = _marker(folder, process_index)
+    if marker is None or marker.process_index != process_index:
+        name = marker_path(folder, process_index).name
+        raise NotWholeError(f"{path} was not finished: no {name} vouches for it", hint=_AGAIN)
+    content = _read_vouched(path, marker.sha256)
+    _read_vouched(requests, marker.requests_sha256)
+    return content
+
+
+def _read_vouched(path: Path, sha256: str) -> bytes:
+    content = _read(path)
+    if content is None:
+        raise NotWholeError(f"{path} is not there any more", hint=_AGAIN)
+    if _sha256(content) != sha256:
+        raise NotWholeError(f"{path} is not what was saved there", hint=_AGAIN)
+    return content
 
 
 def whole_samples(path: Path, process_index: int) -> bytes:

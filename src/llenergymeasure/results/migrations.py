@@ -9,8 +9,8 @@ from pydantic import BaseModel, ValidationError
 
 from llenergymeasure.constants import RESULT_SCHEMA_VERSION
 from llenergymeasure.domain.base import describe_refusal
-from llenergymeasure.durable import Migrations, parse_json
-from llenergymeasure.exceptions import StorageError
+from llenergymeasure.durable import DAMAGED_HINT, Migrations, parse_json
+from llenergymeasure.exceptions import DamagedFileError
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -32,7 +32,6 @@ def parse_record(model: type[M], content: bytes, path: Path, migrations: Migrati
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise StorageError(
-            f"{path} does not hold what it should: {describe_refusal(error)}",
-            hint="restore it from a copy, or move it away",
+        raise DamagedFileError(
+            f"{path} does not hold what it should: {describe_refusal(error)}", hint=DAMAGED_HINT
         ) from error

@@ -20,10 +20,13 @@ from llenergymeasure.domain.experiment import AggregatedResult, RawProcessResult
 from llenergymeasure.domain.samples import SampleSeries
 from llenergymeasure.domain.trace import RequestTrace
 from llenergymeasure.durable import write_bytes, write_text
-from llenergymeasure.exceptions import StorageError
+from llenergymeasure.exceptions import LLEnergyMeasureError, StorageError
 from llenergymeasure.results.base import Repository, already_saved, no_aggregate
 from llenergymeasure.results.markers import (
-    read_marked,
+    NotWholeError,
+    list_names,
+    list_processes,
+    read_whole,
     requests_path,
     result_path,
     timeseries_path,
@@ -39,6 +42,8 @@ from llenergymeasure.security import is_safe_id, resolve_within, safe_id
 __all__ = ["FileSystemRepository", "Repository"]
 
 _CYCLE: Final = re.compile(r"cycle_([1-9][0-9]*)", re.ASCII)
+# By one of these a folder is known as an experiment's.
+_OURS: Final = re.compile(r"context_[0-9]+\.json|cycle_[0-9]+|process_[0-9]+\.json|\.completed_")
 _OWN_FILE: Final = re.compile(
     r"(?:process_[0-9]+\.json|(?:requests|timeseries)_[0-9]+\.parquet|\.completed_[0-9]+)",
     re.ASCII,
@@ -84,24 +89,48 @@ class FileSystemRepository(Repository):
 
     def load_raw(self, experiment_id: str) -> list[RawProcessResult]:
         """See ``Repository``."""
+        results, faults = self.read_raw(experiment_id)
+        for fault in faults:
+            # One that is not whole was not finished, or is measured again.
+            if not isinstance(fault, NotWholeError):
+                raise fault
+        return results
+
+    def read_raw(self, experiment_id: str) -> tuple[list[RawProcessResult], list[StorageError]]:
+        """All results that are whole, by cycle and process, and what is wrong with each other.
+
+        Raises:
+            StorageError: The folder cannot be read.
+        """
         found: dict[tuple[int, int], RawProcessResult] = {}
+        faults: list[StorageError] = []
         for folder, cycle in self._folders(experiment_id):
-            for index in read_marked(folder):
-                content = whole_content(folder, index)
-                if content is None:
-                    continue
-                path = result_path(folder, index)
-                raw = parse_record(RawProcessResult, content, path, RAW_MIGRATIONS)
-                place = (raw.experiment_id, raw.cycle, raw.process_index)
-                if place != (experiment_id, cycle, index):
-                    raise _report_misplaced(raw, path)
-                if (raw.cycle, index) in found:
-                    raise StorageError(
-                        f"{path} is a second result of cycle {raw.cycle}, process {index}",
-                        hint="move the copy out of the results folder",
-                    )
-                found[raw.cycle, index] = raw
-        return [found[key] for key in sorted(found)]
+            for index in list_processes(folder):
+                try:
+                    raw = _read_one(folder, experiment_id, cycle, index)
+                    if (cycle, index) in found:
+                        raise StorageError(
+                            f"{result_path(folder, index)} is a second result of cycle {cycle}, "
+                            f"process {index}",
+                            hint="move the copy out of the results folder",
+                        )
+                except StorageError as fault:
+                    faults.append(fault)
+                else:
+                    found[cycle, index] = raw
+        return [found[key] for key in sorted(found)], faults
+
+    def raw_ids(self) -> list[str]:
+        """Ids of all experiments with raw files, sorted."""
+        folders = list_names(self._base / "raw")
+        return sorted(n for n in folders if is_safe_id(n) and self._holds_something(n))
+
+    def _holds_something(self, experiment_id: str) -> bool:
+        try:
+            names = list_names(self.raw_dir(experiment_id))
+        except LLEnergyMeasureError:
+            return False
+        return any(_OURS.match(name) for name in names)
 
     def load_traces(self, result: RawProcessResult) -> list[RequestTrace]:
         """See ``Repository``."""
@@ -143,14 +172,18 @@ class FileSystemRepository(Repository):
 
     def aggregated_ids(self) -> list[str]:
         """See ``Repository``."""
-        files = (self._base / "aggregated").glob("*.json")
-        return sorted(path.stem for path in files if is_safe_id(path.stem))
+        stems = [
+            name.removesuffix(".json")
+            for name in list_names(self._base / "aggregated")
+            if name.endswith(".json")
+        ]
+        return sorted(stem for stem in stems if is_safe_id(stem))
 
     def _folders(self, experiment_id: str) -> Iterator[tuple[Path, int]]:
         """Where results may lie, and of which cycle: the experiment's own folder, and cycle_C."""
         folder = self.raw_dir(experiment_id)
         yield folder, 1
-        for path in sorted(folder.glob("cycle_*")):
+        for path in (folder / name for name in list_names(folder)):
             name = _CYCLE.fullmatch(path.name)
             if name and path.is_dir():
                 yield path, int(name[1])
@@ -161,6 +194,15 @@ class FileSystemRepository(Repository):
 
     def _aggregated_path(self, experiment_id: str) -> Path:
         return resolve_within(self._base, "aggregated", f"{safe_id(experiment_id)}.json")
+
+
+def _read_one(folder: Path, experiment_id: str, cycle: int, process_index: int) -> RawProcessResult:
+    path = result_path(folder, process_index)
+    content = read_whole(folder, process_index)
+    raw = parse_record(RawProcessResult, content, path, RAW_MIGRATIONS)
+    if (raw.experiment_id, raw.cycle, raw.process_index) != (experiment_id, cycle, process_index):
+        raise _report_misplaced(raw, path)
+    return raw
 
 
 def _report_misplaced(raw: RawProcessResult, path: Path) -> StorageError:

@@ -19,7 +19,8 @@ EXPERIMENT_VALID_TRANSITIONS: Final[dict[ExperimentStatus, frozenset[ExperimentS
     _S.COMPLETED: frozenset({_S.AGGREGATED, _S.FAILED}),
     _S.FAILED: frozenset({_S.RUNNING}),
     _S.INTERRUPTED: frozenset({_S.RUNNING}),
-    _S.AGGREGATED: frozenset(),
+    # Only when its results were lost: then it is measured again.
+    _S.AGGREGATED: frozenset({_S.FAILED}),
 }
 
 ACTIVE: Final = frozenset({_S.INITIALISED, _S.RUNNING})

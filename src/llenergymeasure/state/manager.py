@@ -10,8 +10,8 @@ from typing import Final
 from pydantic import ValidationError
 
 from llenergymeasure.constants import STATE_SCHEMA_VERSION
-from llenergymeasure.durable import Migrations, create_text, read_json, write_text
-from llenergymeasure.exceptions import StorageError
+from llenergymeasure.durable import DAMAGED_HINT, Migrations, create_text, read_json, write_text
+from llenergymeasure.exceptions import DamagedFileError, StorageError
 from llenergymeasure.security import resolve_within, safe_id
 from llenergymeasure.state.base import LATEST, StateStore, unknown
 from llenergymeasure.state.experiment_state import ExperimentState
@@ -47,9 +47,8 @@ class StateManager(StateStore):
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(map(str, first["loc"]))
-            raise StorageError(
-                f"{path} does not hold a state: {where}: {first['msg']}",
-                hint="restore it from a copy, or move it away",
+            raise DamagedFileError(
+                f"{path} does not hold a state: {where}: {first['msg']}", hint=DAMAGED_HINT
             ) from error
         if state.experiment_id != experiment_id:
             raise StorageError(

@@ -15,7 +15,7 @@ from llenergymeasure.domain.experiment import ExperimentStatus
 from llenergymeasure.orchestration.stored.entry import (
     ExperimentEntry,
     ResultSummary,
-    next_step,
+    Trouble,
 )
 from llenergymeasure.orchestration.stored.inventory import Places, log_file
 
@@ -29,7 +29,7 @@ def show_entries(
     of: int,
 ) -> None:
     """Show the aggregated experiments, or all of them, chosen from ``of`` that are there."""
-    finished = [entry for entry in entries if entry.status is ExperimentStatus.AGGREGATED]
+    finished = [entry for entry in entries if entry.is_finished]
     shown = list(entries) if everything else finished
     if options.json:
         write_json([_data(entry) for entry in shown])
@@ -55,9 +55,11 @@ def show_entries(
         say(f"no experiment fits ({count(of)} without the filters)", options)
     else:
         say(f"no results in {places.results_dir} yet; try: lem experiment CONFIG", options)
-    left_out = len(entries) - len(shown)
+    left_out = [] if everything else [entry for entry in entries if not entry.is_finished]
     if left_out and not options.quiet:
-        say(f"{left_out} more without a result: lem results list --all", options)
+        lost = sum(isinstance(entry.status, Trouble) for entry in left_out)
+        words = f" ({lost} damaged or gone)" if lost else ""
+        say(f"{len(left_out)} more without a result{words}: lem results list --all", options)
 
 
 def show_entry(entry: ExperimentEntry, options: GlobalOptions) -> None:
@@ -65,9 +67,8 @@ def show_entry(entry: ExperimentEntry, options: GlobalOptions) -> None:
     if options.json:
         write_json(_data(entry))
         return
-    status = entry.status or "unreadable"
     running = f" (PID {entry.pid})" if entry.pid else ""
-    say(f"experiment {entry.experiment_id}: {status}{running}", options)
+    say(f"experiment {entry.experiment_id}: {entry.status}{running}", options)
     rows = {
         "config": entry.config_name or MISSING,
         "created": _time(entry.created_at),
@@ -81,15 +82,14 @@ def show_entry(entry: ExperimentEntry, options: GlobalOptions) -> None:
 
 
 def _next(entry: ExperimentEntry) -> str:
-    step = next_step(entry) or MISSING
+    step = entry.next or MISSING
     # The same config would fail in the same way.
     failed = entry.status is ExperimentStatus.FAILED
     return f"once the reason is mended outside the config: {step}" if failed else step
 
 
 def _data(entry: ExperimentEntry) -> dict[str, Any]:
-    data = {f.name: getattr(entry, f.name) for f in dataclasses.fields(entry)}
-    return {**data, "next": next_step(entry)}
+    return {f.name: getattr(entry, f.name) for f in dataclasses.fields(entry)}
 
 
 def _cells(entry: ExperimentEntry, everything: bool) -> list[str]:
@@ -97,7 +97,7 @@ def _cells(entry: ExperimentEntry, everything: bool) -> list[str]:
     cells = [
         entry.experiment_id,
         entry.config_name or MISSING,
-        str(entry.status or "unreadable"),
+        str(entry.status),
         _cycles(entry),
         significant(summary.output_tokens_per_s) if summary else MISSING,
         _with_origin(summary.j_per_cycle, summary) if summary else MISSING,

@@ -1,16 +1,26 @@
-"""One experiment as it is listed: its state, and the main numbers of its aggregate."""
+"""One experiment as it is listed: where it stands, and the main numbers of its aggregate.
+
+A state is what was true when it was written. Whether results are there is asked of the disk.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 
 from llenergymeasure.domain.experiment import AggregatedResult, ExperimentStatus
 from llenergymeasure.domain.validity import ValidityStatus
 from llenergymeasure.exceptions import LLEnergyMeasureError, UnknownExperimentError
-from llenergymeasure.results.repository import FileSystemRepository
-from llenergymeasure.state.experiment_state import ExperimentState
+from llenergymeasure.orchestration.stored.lookup import (
+    GoneError,
+    RawFiles,
+    look_at_aggregate,
+    look_at_raw,
+    may_be_made_anew,
+)
+from llenergymeasure.state.experiment_state import ACTIVE, UNFINISHED, ExperimentState
 from llenergymeasure.state.manager import StateManager
 
 
@@ -29,41 +39,48 @@ class ResultSummary:
     validity: ValidityStatus
 
 
+class Trouble(StrEnum):
+    """Where an experiment stands whose files are not what its state says."""
+
+    UNREADABLE = "unreadable"
+    """A file is damaged, another version's, or not ours to read."""
+    INCOMPLETE = "incomplete"
+    """Cycles that were measured are not there any more."""
+    GONE = "gone"
+    """Nothing of its results is there."""
+
+
 @dataclass(frozen=True)
 class ExperimentEntry:
     """One experiment.
 
     Attributes:
-        status: None if its state cannot be read.
+        status: As the disk tells it.
         reason: Why it failed or was interrupted, or what is wrong with its files.
+        next: What to type or do next.
         cycles_done: Cycles with a whole result; None where that cannot be told.
         pid: The watching process, while it runs.
+        waits: Whether it can be aggregated and is not.
         summary: None unless it is aggregated and readable.
     """
 
     experiment_id: str
     config_name: str | None
-    status: ExperimentStatus | None
+    status: ExperimentStatus | Trouble
     reason: str | None
+    next: str | None
     created_at: datetime | None
     cycles_done: int | None
     planned_cycles: int | None
     results_dir: Path
     pid: int | None = None
+    waits: bool = False
     summary: ResultSummary | None = None
 
-
-def next_step(entry: ExperimentEntry) -> str | None:
-    """What to type next."""
-    steps = {
-        ExperimentStatus.INTERRUPTED: "lem experiment --resume",
-        ExperimentStatus.FAILED: "lem experiment --resume",
-        ExperimentStatus.COMPLETED: "lem aggregate",
-        ExperimentStatus.AGGREGATED: "lem results show",
-    }
-    if entry.status not in steps:
-        return None
-    return f"{steps[entry.status]} {entry.experiment_id}"
+    @property
+    def is_finished(self) -> bool:
+        """Whether its result can be read."""
+        return self.status is ExperimentStatus.AGGREGATED
 
 
 def state_of(experiment_id: str, states: StateManager) -> ExperimentState | None:
@@ -84,75 +101,103 @@ def make_entry(
         states: The states.
         default_results_dir: Where the results lie if there is no state to say it.
     """
+    fault: LLEnergyMeasureError | None = None
+    state: ExperimentState | None = None
     try:
         state = state_of(experiment_id, states)
     except LLEnergyMeasureError as error:
-        return _unreadable(experiment_id, error, default_results_dir)
-    if state is None:
-        return _load_aggregate(experiment_id, None, default_results_dir)
-    results_dir = Path(state.results_dir)
-    if state.status is ExperimentStatus.AGGREGATED:
-        return _load_aggregate(experiment_id, state, results_dir)
+        fault = error
+    results_dir = Path(state.results_dir) if state else default_results_dir
+    if state is not None and state.status in ACTIVE | UNFINISHED:
+        return _unfinished(state, results_dir)
+    return _finished(experiment_id, state, fault, results_dir)
+
+
+def _unfinished(state: ExperimentState, results_dir: Path) -> ExperimentEntry:
+    raw = look_at_raw(state.experiment_id, results_dir, state.planned_cycles)
+    status: ExperimentStatus | Trouble = state.status
+    reason, following = state.reason, None
+    if status in UNFINISHED:
+        following = f"lem experiment --resume {state.experiment_id}"
+        if raw.are_gone and state.context_file is None:
+            following = "start it anew with its config file"  # it never came so far
+        elif raw.are_gone:
+            status, following = Trouble.GONE, raw.all_faults[0].hint
+            before = f" ({state.status} before: {reason})" if reason else ""
+            reason = f"{raw.all_faults[0].message}{before}"
     return ExperimentEntry(
-        experiment_id=experiment_id,
+        experiment_id=state.experiment_id,
         config_name=state.config_name,
-        status=state.status,
-        reason=state.reason,
+        status=status,
+        reason=reason,
+        next=following,
         created_at=state.created_at,
-        cycles_done=_cycles_done(experiment_id, results_dir),
+        cycles_done=len(raw.done),
         planned_cycles=state.planned_cycles,
         results_dir=results_dir,
-        pid=state.owner.pid if state.owner and state.status is ExperimentStatus.RUNNING else None,
+        pid=state.owner.pid if state.owner and status is ExperimentStatus.RUNNING else None,
     )
 
 
-def _cycles_done(experiment_id: str, results_dir: Path) -> int | None:
-    try:
-        return len(FileSystemRepository(results_dir).completed_cycles(experiment_id))
-    except LLEnergyMeasureError:
-        return None
-
-
-def _unreadable(experiment_id: str, error: Exception, results_dir: Path) -> ExperimentEntry:
-    return ExperimentEntry(
-        experiment_id=experiment_id,
-        config_name=None,
-        status=None,
-        reason=str(error),
-        created_at=None,
-        cycles_done=_cycles_done(experiment_id, results_dir),
-        planned_cycles=None,
-        results_dir=results_dir,
-    )
-
-
-def _load_aggregate(
-    experiment_id: str, state: ExperimentState | None, results_dir: Path
+def _finished(
+    experiment_id: str,
+    state: ExperimentState | None,
+    fault: LLEnergyMeasureError | None,
+    results_dir: Path,
 ) -> ExperimentEntry:
-    try:
-        result = FileSystemRepository(results_dir).load_aggregated(experiment_id)
-    except LLEnergyMeasureError as error:
+    """What was measured to its end, or has no readable state: its files tell how it stands."""
+    result = look_at_aggregate(experiment_id, results_dir)
+    if isinstance(result, AggregatedResult):
         return ExperimentEntry(
             experiment_id=experiment_id,
-            config_name=state.config_name if state else None,
+            config_name=result.config_name,
             status=ExperimentStatus.AGGREGATED,
-            reason=str(error),
-            created_at=state.created_at if state else None,
-            cycles_done=None,
-            planned_cycles=state.planned_cycles if state else None,
+            reason=fault.message if fault else None,
+            next=f"lem results show {experiment_id}",
+            created_at=result.created_at,
+            cycles_done=result.cycles.n,
+            planned_cycles=state.planned_cycles if state else result.cycles.n,
             results_dir=results_dir,
+            summary=_summary(result),
         )
+    raw = look_at_raw(experiment_id, results_dir, state.planned_cycles if state else None)
+    lost = state is not None and state.status is ExperimentStatus.AGGREGATED
+    status, faults = _judge(raw, result, was_aggregated=lost)
+    if fault is not None:
+        # Whether it is running is what cannot be read.
+        status, faults = (status if raw.are_whole else Trouble.UNREADABLE), [fault, *faults]
+    waits = raw.are_whole and may_be_made_anew(result)
     return ExperimentEntry(
         experiment_id=experiment_id,
-        config_name=result.config_name,
-        status=ExperimentStatus.AGGREGATED,
-        reason=None,
-        created_at=result.created_at,
-        cycles_done=result.cycles.n,
-        planned_cycles=state.planned_cycles if state else result.cycles.n,
+        config_name=state.config_name if state else _config_name(raw),
+        status=status,
+        reason="; ".join(f.message for f in faults) or None,
+        next=f"lem aggregate {experiment_id}" if waits else faults[0].hint if faults else None,
+        created_at=state.created_at if state else None,
+        cycles_done=len(raw.done),
+        planned_cycles=state.planned_cycles if state else raw.planned,
         results_dir=results_dir,
-        summary=_summary(result),
+        waits=waits,
     )
+
+
+def _judge(
+    raw: RawFiles, missing: LLEnergyMeasureError, *, was_aggregated: bool
+) -> tuple[ExperimentStatus | Trouble, list[LLEnergyMeasureError]]:
+    """How it stands without a readable aggregate, and what is to be told of it."""
+    gone = isinstance(missing, GoneError)
+    if raw.are_whole:
+        told = [missing] if was_aggregated or not gone else []
+        return (ExperimentStatus.COMPLETED if gone else Trouble.UNREADABLE), told
+    if not gone:
+        return Trouble.UNREADABLE, [missing, *raw.all_faults]
+    if raw.are_gone:
+        return Trouble.GONE, raw.all_faults
+    return Trouble.INCOMPLETE, raw.all_faults
+
+
+def _config_name(raw: RawFiles) -> str | None:
+    return raw.results[0].config_name if raw.results else None
 
 
 def _summary(result: AggregatedResult) -> ResultSummary:

@@ -1,7 +1,6 @@
-"""What experiments there are, from the states and the stored aggregates together.
+"""What experiments there are, from the states and the stored results together.
 
-The state says where an experiment stands. An aggregate without a state (copied here, or its
-state was deleted) is listed too.
+Results without a state (copied here, or their state was deleted) are listed too.
 """
 
 from __future__ import annotations
@@ -9,16 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from llenergymeasure.domain.experiment import AggregatedResult, ExperimentStatus
+from llenergymeasure.domain.experiment import AggregatedResult
 from llenergymeasure.exceptions import (
     ConfigurationError,
     LLEnergyMeasureError,
+    StorageError,
     UnknownExperimentError,
 )
 from llenergymeasure.orchestration.stored.entry import (
     ExperimentEntry,
+    Trouble,
     make_entry,
-    next_step,
     state_of,
 )
 from llenergymeasure.results.repository import FileSystemRepository
@@ -64,7 +64,7 @@ def list_experiments(places: Places, *, include_unfinished: bool = False) -> lis
     here = [e for e in entries if not places.only_here or e.results_dir == places.results_dir]
     if include_unfinished:
         return here
-    return [e for e in here if e.status is ExperimentStatus.AGGREGATED]
+    return [e for e in here if e.is_finished]
 
 
 def find_experiment(text: str, places: Places) -> ExperimentEntry:
@@ -87,22 +87,25 @@ def load_result(text: str, places: Places) -> tuple[AggregatedResult, Path]:
     Raises:
         UnknownExperimentError: None or several fit.
         ConfigurationError: It is not aggregated; the hint says what to do.
-        StorageError: Its file cannot be read.
+        StorageError: Its files are damaged or gone.
     """
     entry = find_experiment(text, places)
-    if entry.status is not ExperimentStatus.AGGREGATED:
-        why = f": {entry.reason}" if entry.reason else ""
-        raise ConfigurationError(
-            f"experiment {entry.experiment_id} is {entry.status or 'unreadable'}{why}",
-            hint=next_step(entry),
-        )
+    if not entry.is_finished:
+        raise explain(entry)
     result = FileSystemRepository(entry.results_dir).load_aggregated(entry.experiment_id)
     return result, aggregate_file(entry.results_dir, entry.experiment_id)
 
 
+def explain(entry: ExperimentEntry) -> LLEnergyMeasureError:
+    """Why there is no result of an experiment, and what to do."""
+    kind = StorageError if isinstance(entry.status, Trouble) else ConfigurationError
+    why = f": {entry.reason}" if entry.reason else ""
+    return kind(f"experiment {entry.experiment_id} is {entry.status}{why}", hint=entry.next)
+
+
 def _ids(places: Places, states: StateManager) -> list[str]:
-    stored = FileSystemRepository(places.results_dir).aggregated_ids()
-    return sorted({*states.ids(), *stored})
+    stored = FileSystemRepository(places.results_dir)
+    return sorted({*states.ids(), *stored.aggregated_ids(), *stored.raw_ids()})
 
 
 def _resolve(text: str, known: list[str], places: Places) -> str:

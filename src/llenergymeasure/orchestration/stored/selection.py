@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from llenergymeasure.domain.experiment import ExperimentStatus
-from llenergymeasure.orchestration.stored.entry import ExperimentEntry
+from llenergymeasure.domain.experiment import AggregatedResult
+from llenergymeasure.exceptions import LLEnergyMeasureError
+from llenergymeasure.orchestration.stored.entry import ExperimentEntry, Trouble
+from llenergymeasure.orchestration.stored.inventory import explain
+from llenergymeasure.orchestration.stored.lookup import look_at_aggregate, look_at_raw
 from llenergymeasure.results.exporters import Row, experiment_row, process_row
-from llenergymeasure.results.repository import FileSystemRepository
 
 SORT_KEYS = (
     "created",
@@ -20,6 +22,9 @@ SORT_KEYS = (
     "j_per_output_token",
     "validity",
 )
+
+
+LeftOut = tuple[str, LLEnergyMeasureError]
 
 
 @dataclass(frozen=True)
@@ -57,27 +62,40 @@ def select_experiments(
     return ordered if selection.limit is None else ordered[: selection.limit]
 
 
-def export_rows(entries: Sequence[ExperimentEntry], *, raw: bool) -> list[Row]:
-    """A row an experiment, or with ``raw`` one for each process and cycle.
+def export_rows(
+    entries: Sequence[ExperimentEntry], *, raw: bool
+) -> tuple[list[Row], list[LeftOut]]:
+    """A row an experiment, or with ``raw`` one for each process and cycle; and what has none.
 
-    Raises:
-        StorageError: A stored result cannot be read.
+    What has none is an id with the reason, which is a ``StorageError`` if something is wrong.
     """
     rows: list[Row] = []
+    left_out: list[LeftOut] = []
     for entry in entries:
-        repository = FileSystemRepository(entry.results_dir)
         if raw:
-            rows += [process_row(result) for result in repository.load_raw(entry.experiment_id)]
-        elif entry.status is ExperimentStatus.AGGREGATED:
-            rows.append(experiment_row(repository.load_aggregated(entry.experiment_id)))
-    return rows
+            found = look_at_raw(entry.experiment_id, entry.results_dir, entry.planned_cycles)
+            rows += [process_row(result) for result in found.results]
+            left_out += [(entry.experiment_id, fault) for fault in found.faults]
+        elif entry.is_finished:
+            result = look_at_aggregate(entry.experiment_id, entry.results_dir)
+            if isinstance(result, AggregatedResult):
+                rows.append(experiment_row(result))
+            else:
+                left_out.append((entry.experiment_id, result))
+        else:
+            left_out.append((entry.experiment_id, explain(entry)))
+    return rows, left_out
 
 
 def _fits(entry: ExperimentEntry, selection: Selection) -> bool:
     summary = entry.summary
-    if selection.config and not fnmatchcase(entry.config_name or "", selection.config):
+    is_lost = isinstance(entry.status, Trouble)
+    named = entry.config_name is not None or not is_lost
+    if selection.config and named and not fnmatchcase(entry.config_name or "", selection.config):
         return False
     if not (selection.model or selection.backend or selection.validity):
+        return True
+    if is_lost:  # it may be what is looked for
         return True
     # What has no result yet has no model to compare; a filter on it leaves it out.
     return (

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from llenergymeasure.domain.experiment import RawProcessResult
 from llenergymeasure.exceptions import ConfigurationError
-from llenergymeasure.orchestration.stored.entry import ExperimentEntry
+from llenergymeasure.orchestration.stored.entry import ExperimentEntry, Trouble
+from llenergymeasure.orchestration.stored.lookup import RawFiles, look_at_raw
 from llenergymeasure.results.plots.chart import chart
 from llenergymeasure.results.plots.render import render_chart
 from llenergymeasure.results.plots.tracks import (
@@ -36,20 +37,34 @@ class Choice:
     requests: bool = False
 
 
-def choose_tracks(entry: ExperimentEntry, choice: Choice) -> list[Track]:
-    """The series of an experiment that fit a choice, by cycle and process.
+def find_results(entry: ExperimentEntry) -> RawFiles:
+    """The raw results of an experiment, and what is wrong with others of them.
+
+    Raises:
+        ConfigurationError: There is none yet.
+        StorageError: All of them are damaged or gone.
+    """
+    found = look_at_raw(entry.experiment_id, entry.results_dir, entry.planned_cycles)
+    if not found.results:
+        if isinstance(entry.status, Trouble) or entry.is_finished:
+            raise found.faults[0]
+        raise ConfigurationError(
+            f"experiment {entry.experiment_id} holds no finished cycle yet",
+            hint=f"see where it stands with: lem results show {entry.experiment_id}",
+        )
+    return found
+
+
+def choose_tracks(
+    entry: ExperimentEntry, results: list[RawProcessResult], choice: Choice
+) -> list[Track]:
+    """The series of some results that fit a choice, by cycle and process.
 
     Raises:
         ConfigurationError: None was saved, or nothing there is called so; the hint lists what is.
         StorageError: A file is damaged or gone.
     """
     repository = FileSystemRepository(entry.results_dir)
-    results = repository.load_raw(entry.experiment_id)
-    if not results:
-        raise ConfigurationError(
-            f"experiment {entry.experiment_id} holds no finished cycle yet",
-            hint=f"see where it stands with: lem results show {entry.experiment_id}",
-        )
     results = _fitting(results, "cycle", lambda r: r.cycle, choice.cycle)
     results = _fitting(results, "process", lambda r: r.process_index, choice.process_index)
     tracks = [track for raw in results for track in _tracks(raw, repository)]

@@ -7,7 +7,7 @@ import pytest
 
 from llenergymeasure.domain.experiment import ExperimentStatus
 from llenergymeasure.exceptions import ConfigurationError, UnknownExperimentError
-from llenergymeasure.orchestration.stored.entry import next_step
+from llenergymeasure.orchestration.stored.entry import Trouble
 from llenergymeasure.orchestration.stored.inventory import (
     Places,
     aggregate_file,
@@ -32,6 +32,8 @@ def create(places: Places, name: str = "a", results_dir: Path | None = None) -> 
         planned_cycles=2,
         results_dir=results_dir or places.results_dir,
     )
+    folder = (results_dir or places.results_dir) / "raw" / state.experiment_id
+    folder.mkdir(parents=True)
     return state.experiment_id
 
 
@@ -53,14 +55,14 @@ def test_all_have_their_status_and_reason_oldest_first(places: Places) -> None:
     move(places, running, _S.RUNNING)
     entries = list_experiments(places, include_unfinished=True)
     assert [e.experiment_id for e in entries] == [failed, completed, running]
-    assert [e.status for e in entries] == [_S.FAILED, _S.COMPLETED, _S.RUNNING]
+    assert [e.status for e in entries] == [_S.FAILED, Trouble.INCOMPLETE, _S.RUNNING]
     assert entries[0].reason == "the engine broke"
     assert entries[2].pid == os.getpid()
     assert [e.cycles_done for e in entries] == [0, 0, 0]
     assert list_experiments(places) == []
-    assert next_step(entries[0]) == f"lem experiment --resume {failed}"
-    assert next_step(entries[1]) == f"lem aggregate {completed}"
-    assert next_step(entries[2]) is None
+    assert entries[0].next == f"lem experiment --resume {failed}"
+    assert "cannot be resumed" in str(entries[1].reason)
+    assert entries[2].next is None
 
 
 def test_a_dead_process_is_found(places: Places) -> None:
@@ -112,9 +114,9 @@ def test_a_damaged_file_is_an_entry_with_a_reason_and_hides_no_other(places: Pla
     entries = {e.experiment_id: e for e in list_experiments(places, include_unfinished=True)}
     assert set(entries) == {fine, torn, "20210101-torn"}
     assert entries[fine].status is _S.INITIALISED
-    assert entries[torn].status is None
+    assert entries[torn].status is Trouble.UNREADABLE
     assert torn in str(entries[torn].reason)
-    assert entries["20210101-torn"].status is _S.AGGREGATED
+    assert entries["20210101-torn"].status is Trouble.UNREADABLE
     assert entries["20210101-torn"].reason
 
 
@@ -122,5 +124,5 @@ def test_an_id_that_was_only_reserved_is_listed(places: Places) -> None:
     experiment_id = create(places)
     (places.state_dir / f"{experiment_id}.json").write_text("")
     (entry,) = list_experiments(places, include_unfinished=True)
-    assert entry.status is None
+    assert entry.status is Trouble.UNREADABLE
     assert entry.reason

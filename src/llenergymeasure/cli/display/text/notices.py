@@ -11,6 +11,7 @@ import click
 from llenergymeasure.cli.arguments.options import GlobalOptions
 from llenergymeasure.cli.display.text.lines import HANG, fit_line
 from llenergymeasure.cli.display.text.shortening import shorten
+from llenergymeasure.exceptions import LLEnergyMeasureError
 from llenergymeasure.security import printable
 
 
@@ -24,6 +25,12 @@ def tell(mark: str, text: str, *, fg: str | None = None, hang: int = HANG) -> No
     text = printable(shorten(text), keep="\n")
     fitting = fit_line(text, sys.stderr, lead=len(mark) + 1, hang=hang)
     click.echo(f"{click.style(mark, fg=fg, bold=True)} {fitting}", err=True, color=color())
+
+
+def tell_fault(mark: str, fault: LLEnergyMeasureError, name: str = "") -> None:
+    """Print on stderr what is wrong, with ``name`` before it, and what to do."""
+    hint = f"; {fault.hint}" if fault.hint else ""
+    tell(mark, f"{name}{': ' if name else ''}{fault.message}{hint}")
 
 
 def show_warnings(warnings: Iterable[object], options: GlobalOptions) -> None:
