@@ -271,6 +271,25 @@ def test_samples_that_are_lost_are_named_and_cost_no_row(place: Place, how: str)
     assert (code, ids(out).count(place.hurt), err) == (0, 2, "")
 
 
+@pytest.mark.parametrize("status", ["running", "failed", "interrupted"])
+def test_the_cycles_of_an_unfinished_one_are_exported_raw_and_the_rest_is_named(
+    place: Place, status: str
+) -> None:
+    remove(place.aggregate)
+    remove(place.cycle)
+    written = json.loads(place.state_file.read_text())
+    place.state_file.write_text(json.dumps({**written, "status": status, "reason": "it rained"}))
+    told = "interrupted" if status == "running" else status  # nothing of it is alive
+    code, out, err = tell("results", "export", "--raw")
+    assert (code, ids(out)) == (0, [place.hurt, place.fine, place.fine])
+    assert f"{place.hurt} is {told} with 1 of 2 cycles" in err and "--resume" in err
+    code, out, err = tell("results", "export")
+    assert (code, ids(out)) == (0, [place.fine])
+    assert f"{place.hurt} is {told} with 1 of 2 cycles" in err
+    # Whoever names it misses something.
+    assert tell("results", "export", "--raw", place.hurt)[0] == 1
+
+
 def test_folders_that_are_gone_are_told(place: Place) -> None:
     remove(place.results)
     assert {entry["status"] for entry in listed(place).values()} == {"gone"}

@@ -82,6 +82,11 @@ class ExperimentEntry:
         """Whether its result can be read."""
         return self.status is ExperimentStatus.AGGREGATED
 
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether it runs, or ended before all was measured."""
+        return self.status in ACTIVE | UNFINISHED
+
 
 def state_of(experiment_id: str, states: StateManager) -> ExperimentState | None:
     """Its state; None if it has none."""

@@ -100,7 +100,9 @@ def explain(entry: ExperimentEntry) -> LLEnergyMeasureError:
     """Why there is no result of an experiment, and what to do."""
     kind = StorageError if isinstance(entry.status, Trouble) else ConfigurationError
     why = f": {entry.reason}" if entry.reason else ""
-    return kind(f"experiment {entry.experiment_id} is {entry.status}{why}", hint=entry.next)
+    cycles = f" with {entry.cycles_done} of {entry.planned_cycles} cycles"
+    stands = f"{entry.status}{cycles if entry.is_unfinished and entry.planned_cycles else ''}"
+    return kind(f"experiment {entry.experiment_id} is {stands}{why}", hint=entry.next)
 
 
 def _ids(places: Places, states: StateManager) -> list[str]:

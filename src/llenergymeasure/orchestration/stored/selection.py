@@ -75,7 +75,9 @@ def export_rows(
         if raw:
             found = look_at_raw(entry.experiment_id, entry.results_dir, entry.planned_cycles)
             rows += [process_row(result) for result in found.results]
-            left_out += [(entry.experiment_id, fault) for fault in found.faults]
+            # The cycles that an unfinished one has not measured are no fault.
+            faults = [explain(entry)] if entry.is_unfinished else found.faults
+            left_out += [(entry.experiment_id, fault) for fault in faults]
         elif entry.is_finished:
             result = look_at_aggregate(entry.experiment_id, entry.results_dir)
             if isinstance(result, AggregatedResult):
