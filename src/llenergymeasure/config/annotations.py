@@ -7,6 +7,7 @@ import typing
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
 
 from llenergymeasure.config.problems.report import KeyPath
 
@@ -25,6 +26,17 @@ def keys_at(model: type[BaseModel], path: KeyPath) -> list[str]:
     """The keys of the section at ``path``; none where there is no section."""
     models = [member for member in members_of(annotation_at(model, path)) if _is_model(member)]
     return list(models[0].model_fields) if models else []
+
+
+def default_at(model: type[BaseModel], path: KeyPath) -> Any:
+    """The default of the key at ``path``; None where it has none."""
+    name = str(path[-1])
+    for member in members_of(annotation_at(model, path[:-1])):
+        if _is_model(member) and name in member.model_fields:
+            field = member.model_fields[name]
+            given = field.get_default(call_default_factory=True, validated_data={})
+            return None if given is PydanticUndefined else given
+    return None
 
 
 def without_members(model: type[BaseModel], location: KeyPath) -> tuple[KeyPath, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 from llenergymeasure.config.energy_choice import AUTO, describe_choice, tidy_choice
 from llenergymeasure.config.models import ExperimentConfig, config_model
 from llenergymeasure.config.problems.from_pydantic import problems_of
+from llenergymeasure.config.problems.origins import DEFAULT, find_keys, from_place
 from llenergymeasure.config.problems.report import (
     ConfigWarning,
     InvalidConfigError,
@@ -55,6 +57,28 @@ class LoadedConfig:
     provenance: dict[str, dict[str, str]] = field(default_factory=dict)
     base_dir: Path | None = None
     warnings: tuple[ConfigWarning, ...] = ()
+
+    def origins_in(self, text: str) -> dict[str, str]:
+        """Where the values come from that a text names and the config's only file does not hold."""
+        origins: dict[str, str] = {}
+        in_files = [o["place"] for o in self.provenance.values() if o["source"] == "file"]
+        files = {place.rpartition(":")[0] for place in in_files}
+        for key in find_keys(text):
+            origin = self.provenance.get(key)
+            if origin is None:
+                if self._is_default(key, text):
+                    origins[key] = DEFAULT
+            elif origin["source"] not in ("file", "python") or len(files) > 1:
+                origins[key] = from_place(origin["place"])
+        return origins
+
+    def _is_default(self, key: str, text: str) -> bool:
+        """Whether a text tells the value of a key that nothing gave."""
+        value: Any = self.config if self.provenance else None
+        for part in key.split("."):
+            value = getattr(value, part, None)
+        said = isinstance(value, int | float) and not isinstance(value, bool)
+        return said and re.search(rf"\b{re.escape(str(value))}\b", text) is not None
 
 
 def resolve(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from llenergymeasure.config.sources.dotenv import place_of_variable
 from llenergymeasure.constants import (
     DEFAULT_RESULTS_DIR,
     DEFAULT_STATE_DIR,
@@ -69,8 +70,15 @@ def results_dir(
     Raises:
         ConfigurationError: It can be no path.
     """
-    chosen = option or config or env.get(RESULTS_DIR_ENV) or user or DEFAULT_RESULTS_DIR
-    return _folder(chosen, "results")
+    given = env.get(RESULTS_DIR_ENV, "")
+    asked = (
+        (option, "--results-dir"),
+        (config, "io.results_dir of the config"),
+        (given, str(place_of_variable(RESULTS_DIR_ENV, given))),
+        (user, "results_dir of the user file"),
+    )
+    chosen, origin = next(((t, o) for t, o in asked if t), (DEFAULT_RESULTS_DIR, "the default"))
+    return _folder(chosen, "results", origin)
 
 
 def state_dir(env: Mapping[str, str] = os.environ) -> Path:
@@ -79,7 +87,9 @@ def state_dir(env: Mapping[str, str] = os.environ) -> Path:
     Raises:
         ConfigurationError: It can be no path.
     """
-    return _folder(env.get(STATE_DIR_ENV) or DEFAULT_STATE_DIR, "state")
+    given = env.get(STATE_DIR_ENV)
+    origin = str(place_of_variable(STATE_DIR_ENV, given)) if given else "the default"
+    return _folder(given or DEFAULT_STATE_DIR, "state", origin)
 
 
 def powercap_root(option: str | None = None, env: Mapping[str, str] = os.environ) -> Path:
@@ -87,8 +97,10 @@ def powercap_root(option: str | None = None, env: Mapping[str, str] = os.environ
     return Path(option or env.get(POWERCAP_ROOT_ENV) or SYSTEM_POWERCAP)
 
 
-def _folder(text: str, what: str) -> Path:
+def _folder(text: str, what: str, origin: str) -> Path:
     try:
         return Path(text).expanduser().resolve()
     except (OSError, RuntimeError, ValueError) as error:  # a NUL byte, ~nobody, a loop of links
-        raise ConfigurationError(f"the {what} folder {text!r} can be no path: {error}") from error
+        raise ConfigurationError(
+            f"the {what} folder {text!r} ({origin}) can be no path: {error}"
+        ) from error

@@ -246,5 +246,5 @@ def _check_enough(count: int, limit: int | None, prompts: PromptsConfig, source:
         key = "prompts.sample_size" if limit == prompts.sample_size else "num_prompts"
         raise PromptSourceError(
             f"{key} is {limit}, but {source} holds {count} prompts",
-            hint=f"set {key} to {count} or less, or leave it out to take them all",
+            hint=f"set {key} to {count} or less, or to null to take them all",
         )

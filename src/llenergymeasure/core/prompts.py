@@ -148,7 +148,7 @@ def _first(parsed: ParsedPrompts, num_prompts: int | None, source: str) -> list[
     if num_prompts is not None and num_prompts > available:
         raise PromptSourceError(
             f"num_prompts is {num_prompts}, but {source} holds {available} prompts",
-            hint=f"set num_prompts to {available} or less, or leave it out to take them all",
+            hint=f"set num_prompts to {available} or less, or to null to take them all",
         )
     return list(parsed.texts[:num_prompts])
 

@@ -9,6 +9,7 @@ from llenergymeasure.config.backend_detection import missing_requirements
 from llenergymeasure.config.backend_spec import BackendSpec, ComponentSpec
 from llenergymeasure.config.loader import LoadedConfig
 from llenergymeasure.config.models import ExperimentConfig
+from llenergymeasure.config.problems.origins import name_origins
 from llenergymeasure.config.registry import inference_backend
 from llenergymeasure.core.model_loader import check_model
 from llenergymeasure.core.prompts import load_prompts
@@ -72,7 +73,8 @@ def rehearse(
         LLEnergyMeasureError: As ``plan``; also where a device that the config names is not there.
     """
     planned = plan(loaded, options)
-    trials = try_chosen_sources(loaded.config, {} if tried is None else tried)
+    with name_origins(loaded.origins_in):
+        trials = try_chosen_sources(loaded.config, {} if tried is None else tried)
     return replace(planned, sources=trials)
 
 
@@ -85,6 +87,11 @@ def plan(loaded: LoadedConfig, options: RunOptions) -> RunPlan:
         HubUnreachableError: The hub is switched off, and model or dataset are not in the cache.
         StorageError: The folders of results or states cannot be written.
     """
+    with name_origins(loaded.origins_in):
+        return _plan(loaded, options)
+
+
+def _plan(loaded: LoadedConfig, options: RunOptions) -> RunPlan:
     config = loaded.config
     _check_backend(config, inference_backend(config.backend))
     sources = energy_specs(config.energy.backend)

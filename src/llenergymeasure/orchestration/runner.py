@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from llenergymeasure.config.loader import LoadedConfig
+from llenergymeasure.config.problems.origins import name_origins
 from llenergymeasure.core.processes.measurements import describe_others
 from llenergymeasure.domain.experiment import AggregatedResult, ExperimentStatus
 from llenergymeasure.domain.metrics import InferenceMetrics, count_errors
@@ -99,7 +100,8 @@ def run_planned(
         created_at=state.created_at,
         parent_pid=os.getpid(),
     )
-    return _Attempt(context, states, options, observer).execute()
+    with name_origins(loaded.origins_in):
+        return _Attempt(context, states, options, observer).execute()
 
 
 def resume(entry: ExperimentEntry, options: RunOptions, observer: ProgressObserver) -> RunOutcome:

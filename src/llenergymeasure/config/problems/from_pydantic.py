@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from llenergymeasure.config.annotations import keys_at, without_members
+from llenergymeasure.config.annotations import (
+    annotation_at,
+    default_at,
+    keys_at,
+    without_members,
+)
 from llenergymeasure.config.problems.nearest import did_you_mean
 from llenergymeasure.config.problems.not_offered import why_not_offered
+from llenergymeasure.config.problems.origins import DEFAULT, find_keys, from_place, with_origins
 from llenergymeasure.config.problems.report import KeyPath, Place, Problem, join_dotted
 
 _EXPECTED = {
@@ -86,7 +93,9 @@ def _problem(
     else:
         message, code = _value_message(detail), "invalid_value"
         if kind == "value_error":
-            path = _named_key(message, path, places)
+            section, path = path, _named_key(message, path, model, places)
+            origins = _origins(message, section, path, model, places)
+            message = with_origins(message, origins)
     return Problem(_place(path, places, source), join_dotted(path), message, code)
 
 
@@ -138,11 +147,36 @@ def _show_value(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _named_key(message: str, path: KeyPath, places: Mapping[KeyPath, Place]) -> KeyPath:
+def _named_key(
+    message: str, path: KeyPath, model: type[BaseModel], places: Mapping[KeyPath, Place]
+) -> KeyPath:
     """A rule over several keys names them in its message: point at the first that was given."""
-    words = (word.strip("'(),:") for word in message.split())
-    given = ((*path, word) for word in words)
-    return next((candidate for candidate in given if candidate in places), path)
+    given = ((*path, *key.split(".")) for key in find_keys(message))
+    known = (key for key in given if key in places and annotation_at(model, key) is not None)
+    return next(known, path)
+
+
+def _origins(
+    message: str,
+    section: KeyPath,
+    own: KeyPath,
+    model: type[BaseModel],
+    places: Mapping[KeyPath, Place],
+) -> dict[str, str]:
+    """Where the other keys of a rule come from, unless they stand in the same file."""
+    origins: dict[str, str] = {}
+    for key in find_keys(message):
+        path = (*section, *key.split("."))
+        if path in (own, section) or annotation_at(model, path) is None:
+            continue
+        if path not in places:
+            # Only where the message says the value; else it speaks of the key as such.
+            default = default_at(model, path)
+            if default is not None and re.search(rf"\b{re.escape(str(default))}\b", message):
+                origins[key] = DEFAULT
+        elif own not in places or places[path].source != places[own].source:
+            origins[key] = from_place(places[path])
+    return origins
 
 
 def _place(path: KeyPath, places: Mapping[KeyPath, Place], source: Place) -> Place:
