@@ -298,6 +298,82 @@ def test_folders_that_are_gone_are_told(place: Place) -> None:
         assert code == 1 and place.hurt in err and "not there any more" in err
 
 
+def lose_all(place: Place) -> list[str]:
+    remove(place.results)
+    return [place.hurt, place.fine]
+
+
+def lose_one(place: Place) -> list[str]:
+    remove(place.aggregate)
+    remove(place.raw)
+    return [place.hurt]
+
+
+def lose_interrupted(place: Place) -> list[str]:
+    written = json.loads(place.state_file.read_text())
+    place.state_file.write_text(json.dumps({**written, "status": "interrupted"}))
+    return lose_one(place)
+
+
+def lose_and_damage(place: Place) -> list[str]:
+    tear(place.state_file)
+    return lose_one(place)
+
+
+def lose_and_age(place: Place) -> list[str]:
+    age(place.state_file)
+    lose_one(place)
+    return []
+
+
+def lose_aggregate(place: Place) -> list[str]:
+    remove(place.aggregate)
+    return []
+
+
+def lose_raw(place: Place) -> list[str]:
+    remove(place.raw)
+    return []
+
+
+def lose_nothing(place: Place) -> list[str]:
+    return []
+
+
+LOSSES = [
+    lose_all,
+    lose_one,
+    lose_interrupted,
+    lose_and_damage,
+    lose_and_age,
+    lose_aggregate,
+    lose_raw,
+    lose_nothing,
+]
+
+
+@pytest.mark.parametrize("lose", LOSSES, ids=lambda lose: lose.__name__)
+def test_entries_of_which_nothing_is_left_can_be_removed(
+    place: Place, lose: Callable[[Place], list[str]]
+) -> None:
+    lost = sorted(lose(place))
+    before = sorted(file.name for file in place.state.glob("*.json"))
+    code, out, _ = tell("--json", "results", "prune", "--dry-run")
+    assert (code, json.loads(out)) == (0, {"would_remove": lost})
+    # Nobody is at a terminal here.
+    code, out, err = tell("results", "prune")
+    assert code == (2 if lost else 0)
+    assert ("--yes" in err) == bool(lost)
+    assert all(i in out for i in lost)
+    assert sorted(file.name for file in place.state.glob("*.json")) == before
+    code, out, _ = tell("--json", "results", "prune", "--yes")
+    assert (code, json.loads(out)) == (0, {"removed": lost})
+    kept = {place.hurt, place.fine} - set(lost)
+    assert set(listed(place)) == kept
+    assert {file.name.split(".")[-2] for file in place.state.glob("*.json")} == kept
+    assert not [file for file in place.state.iterdir() if any(i in file.name for i in lost)]
+
+
 @pytest.mark.parametrize("name", ["raw", "aggregated"])
 def test_a_file_where_a_folder_should_be_is_named(place: Place, name: str) -> None:
     remove(place.results / name)

@@ -34,6 +34,7 @@ CALLS: dict[str, list[list[str]]] = {
     "results show": [["latest"]],
     "results timeseries": [["latest", "-o", "series.csv", "--yes"]],
     "results export": [[], ["-f", "json"], ["-o", "all.csv", "--yes"]],
+    "results prune": [[], ["--dry-run"]],
     "explain": [[], ["no_gpu"]],
     "config validate": [["tiny.json"]],
     "config show": [["tiny.json"]],

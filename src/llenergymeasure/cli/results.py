@@ -19,6 +19,7 @@ COMMANDS = {
     "list": ("llenergymeasure.cli.results:list_results", "List experiments."),
     "show": ("llenergymeasure.cli.results:show_result", "Show one experiment."),
     "timeseries": ("llenergymeasure.cli.timeseries:timeseries", "Plot what was sampled."),
+    "prune": ("llenergymeasure.cli.prune:prune", "Forget experiments that are gone."),
     "export": ("llenergymeasure.cli.export:export", "Export results as a table."),
 }
 
@@ -26,7 +27,7 @@ COMMANDS = {
 @click.group(cls=LazyGroup, commands_table=COMMANDS)
 @global_options
 def results() -> None:
-    """List, show and export results."""
+    """List, show and export results, and forget those that are gone."""
 
 
 @click.command(

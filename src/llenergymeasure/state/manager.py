@@ -10,7 +10,14 @@ from typing import Final
 from pydantic import ValidationError
 
 from llenergymeasure.constants import STATE_SCHEMA_VERSION
-from llenergymeasure.durable import DAMAGED_HINT, Migrations, create_text, read_json, write_text
+from llenergymeasure.durable import (
+    DAMAGED_HINT,
+    Migrations,
+    create_text,
+    describe_fault,
+    read_json,
+    write_text,
+)
 from llenergymeasure.exceptions import DamagedFileError, StorageError
 from llenergymeasure.security import resolve_within, safe_id
 from llenergymeasure.state.base import LATEST, StateStore, unknown
@@ -69,13 +76,35 @@ class StateManager(StateStore):
         return True
 
     @contextmanager
+    def hold(self, experiment_id: str) -> Iterator[None]:
+        """Hold off other writers of one experiment (see ``remove``)."""
+        with self._hold_lock(experiment_id):
+            yield
+
+    def remove(self, experiment_id: str) -> None:
+        """Remove its record, which the caller must ``hold``.
+
+        Raises:
+            StorageError: It cannot be removed.
+        """
+        path = self._path(experiment_id)
+        try:
+            path.unlink()
+            self._lock_path(path).unlink(missing_ok=True)
+        except OSError as error:
+            raise describe_fault(error, f"cannot remove {path}") from error
+
+    def _lock_path(self, path: Path) -> Path:
+        return path.with_name(f".{path.name}.lock")
+
+    @contextmanager
     def _hold_lock(self, experiment_id: str) -> Iterator[None]:
         from filelock import FileLock, Timeout
 
         path = self._path(experiment_id)
         if not path.exists():
             raise unknown(experiment_id)
-        lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_TIMEOUT_S)
+        lock = FileLock(self._lock_path(path), timeout=LOCK_TIMEOUT_S)
         try:
             lock.acquire()
         except Timeout as error:

@@ -12,7 +12,11 @@ from pathlib import Path
 
 from llenergymeasure.domain.experiment import AggregatedResult, ExperimentStatus
 from llenergymeasure.domain.validity import ValidityStatus
-from llenergymeasure.exceptions import LLEnergyMeasureError, UnknownExperimentError
+from llenergymeasure.exceptions import (
+    DamagedFileError,
+    LLEnergyMeasureError,
+    UnknownExperimentError,
+)
 from llenergymeasure.orchestration.stored.lookup import (
     GoneError,
     RawFiles,
@@ -39,6 +43,9 @@ class ResultSummary:
     validity: ValidityStatus
 
 
+_REMOVE = "restore it from a copy, or remove the entry with: lem results prune"
+
+
 class Trouble(StrEnum):
     """Where an experiment stands whose files are not what its state says."""
 
@@ -61,6 +68,7 @@ class ExperimentEntry:
         cycles_done: Cycles with a whole result; None where that cannot be told.
         pid: The watching process, while it runs.
         waits: Whether it can be aggregated and is not.
+        is_lost: Whether there is nothing of it but a state.
         summary: None unless it is aggregated and readable.
     """
 
@@ -75,6 +83,7 @@ class ExperimentEntry:
     results_dir: Path
     pid: int | None = None
     waits: bool = False
+    is_lost: bool = False
     summary: ResultSummary | None = None
 
     @property
@@ -127,7 +136,7 @@ def _unfinished(state: ExperimentState, results_dir: Path) -> ExperimentEntry:
         if raw.are_gone and state.context_file is None:
             following = "start it anew with its config file"  # it never came so far
         elif raw.are_gone:
-            status, following = Trouble.GONE, raw.all_faults[0].hint
+            status, following = Trouble.GONE, _REMOVE
             before = f" ({state.status} before: {reason})" if reason else ""
             reason = f"{raw.all_faults[0].message}{before}"
     return ExperimentEntry(
@@ -140,6 +149,7 @@ def _unfinished(state: ExperimentState, results_dir: Path) -> ExperimentEntry:
         cycles_done=len(raw.done),
         planned_cycles=state.planned_cycles,
         results_dir=results_dir,
+        is_lost=status in UNFINISHED | {Trouble.GONE} and raw.are_gone,
         pid=state.owner.pid if state.owner and status is ExperimentStatus.RUNNING else None,
     )
 
@@ -171,18 +181,23 @@ def _finished(
     if fault is not None:
         # Whether it is running is what cannot be read.
         status, faults = (status if raw.are_whole else Trouble.UNREADABLE), [fault, *faults]
+    # A later version's state may know of results elsewhere.
+    is_lost = raw.are_gone and isinstance(result, GoneError)
+    is_lost = is_lost and (fault is None or isinstance(fault, DamagedFileError))
+    hint = _REMOVE if is_lost else faults[0].hint if faults else None
     waits = raw.are_whole and may_be_made_anew(result)
     return ExperimentEntry(
         experiment_id=experiment_id,
         config_name=state.config_name if state else _config_name(raw),
         status=status,
         reason="; ".join(f.message for f in faults) or None,
-        next=f"lem aggregate {experiment_id}" if waits else faults[0].hint if faults else None,
+        next=f"lem aggregate {experiment_id}" if waits else hint,
         created_at=state.created_at if state else None,
         cycles_done=len(raw.done),
         planned_cycles=state.planned_cycles if state else raw.planned,
         results_dir=results_dir,
         waits=waits,
+        is_lost=is_lost,
     )
 
 
