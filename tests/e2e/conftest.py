@@ -8,13 +8,15 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+
+from .warm import WarmLem
 
 # What hangs is told apart from what is slow on a machine with other work.
 TIMEOUT_S = 180
@@ -36,8 +38,16 @@ class Lem:
 
     folder: Path
     command: str
+    warm: WarmLem
 
     def __call__(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run it to its end, by a fork unless a variable is read when a program starts."""
+        if not any(name.startswith(("PYTHON", "LD_")) for name in env):
+            return self.warm.run(arguments, self.folder, {**os.environ, **env}, TIMEOUT_S)
+        return self.afresh(*arguments, **env)
+
+    def afresh(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run it in a new Python."""
         return subprocess.run(
             [self.command, *arguments],
             cwd=self.folder,
@@ -87,8 +97,14 @@ class Lem:
         return found
 
 
-@pytest.fixture
-def lem(tmp_path: Path) -> Lem:
+@pytest.fixture(scope="session")
+def warm() -> Iterator[WarmLem]:
     command = shutil.which("lem", path=str(Path(sys.executable).parent))
     assert command, "the package is not installed in this environment"
-    return Lem(tmp_path, command)
+    with WarmLem(command) as warm:
+        yield warm
+
+
+@pytest.fixture
+def lem(tmp_path: Path, warm: WarmLem) -> Lem:
+    return Lem(tmp_path, warm.command, warm)

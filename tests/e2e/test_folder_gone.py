@@ -78,7 +78,7 @@ def test_measure_writes_its_file_whatever_becomes_of_its_folder(
 ) -> None:
     work = lem.folder / "work"
     work.mkdir()
-    inside = Lem(work, lem.command)
+    inside = Lem(work, lem.command, lem.warm)
     done = inside("measure", "--backend", "none", "-o", "x.json", "--", "sh", "-c", command)
     assert done.returncode == 0, done.stderr
     assert json.loads((lem.folder / written).read_text())["exit_code"] == 0

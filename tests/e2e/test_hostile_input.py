@@ -152,7 +152,7 @@ def test_names_lead_nowhere_and_are_shown_escaped(lem: Lem, where: str) -> None:
 )
 def test_odd_results_folders(lem: Lem, results_dir: str, code: int) -> None:
     (lem.folder / "inner").mkdir()
-    inner = Lem(lem.folder / "inner", lem.command)
+    inner = Lem(lem.folder / "inner", lem.command, lem.warm)
     config = inner.write({**CONFIG, "io": {"results_dir": results_dir}})
     done = inner("experiment", config)
     assert done.returncode == code, done.stderr

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -16,6 +15,7 @@ import pytest
 from llenergymeasure.cli import main
 
 from .conftest import Lem
+from .warm import WarmLem
 
 CURVE = {"shape": "square", "power_w": 300, "low_w": 80, "period_s": 0.2}
 
@@ -45,11 +45,9 @@ def run(lem: Lem, **changes: Any) -> Path:
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def measured(tmp_path_factory: pytest.TempPathFactory, warm: WarmLem) -> Path:
     """A folder in which one experiment was measured; each test works in a copy."""
-    command = shutil.which("lem", path=str(Path(sys.executable).parent))
-    assert command
-    lem = Lem(tmp_path_factory.mktemp("measured"), command)
+    lem = Lem(tmp_path_factory.mktemp("measured"), warm.command, warm)
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("LLM_ENERGY_RESULTS_DIR", raising=False)
         patch.delenv("LLM_ENERGY_STATE_DIR", raising=False)
