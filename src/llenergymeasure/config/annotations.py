@@ -28,6 +28,17 @@ def keys_at(model: type[BaseModel], path: KeyPath) -> list[str]:
     return list(models[0].model_fields) if models else []
 
 
+def all_keys(model: type[BaseModel], prefix: str = "") -> list[str]:
+    """The dotted keys of a model, sections and what stands in them."""
+    keys: list[str] = []
+    for name, field in model.model_fields.items():
+        keys.append(f"{prefix}{name}")
+        for member in members_of(field.annotation):
+            if _is_model(member):
+                keys += all_keys(member, f"{prefix}{name}.")
+    return keys
+
+
 def default_at(model: type[BaseModel], path: KeyPath) -> Any:
     """The default of the key at ``path``; None where it has none."""
     name = str(path[-1])

@@ -73,17 +73,21 @@ def load(
     layers, warnings = _rename_keys(layers)
     given = dict(overrides or {})
     model = _model_of(layers, env, given, sets)
+    above: list[Layer] = []
     for name, variables in _split_environment(env).items():
         environment, unknown = env_document(variables, model)
         warnings += unknown
         if environment.data:
-            layers.append(Layer(name, environment))
+            above.append(Layer(name, environment))
     if "prompts.type" in given:
         # Another source of prompts replaces the section; keys of the old one would not fit it.
         layers = [Layer(layer.name, _without(layer.document, "prompts")) for layer in layers]
     given.update(parse_sets(sets, model))
     if given:
-        layers.append(Layer("cli", override_document(given)))
+        above.append(Layer("cli", override_document(given)))
+    above, renamed = _rename_keys(above)
+    layers += above
+    warnings += renamed
     source = Place("command line") if path is None else Place(str(path))
     base_dir = _base_dir(layers, path)
     return resolve(layers, base_dir=base_dir, source=source, warnings=warnings)

@@ -10,13 +10,15 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from llenergymeasure.config.annotations import (
+    all_keys,
     annotation_at,
     default_at,
     keys_at,
     without_members,
 )
 from llenergymeasure.config.problems.nearest import did_you_mean
-from llenergymeasure.config.problems.not_offered import why_not_offered
+from llenergymeasure.config.problems.nearest_keys import suggest_keys
+from llenergymeasure.config.problems.not_offered import not_offered_elsewhere, why_not_offered
 from llenergymeasure.config.problems.origins import DEFAULT, find_keys, from_place, with_origins
 from llenergymeasure.config.problems.report import KeyPath, Place, Problem, join_dotted
 
@@ -77,17 +79,12 @@ def _problem(
     path: KeyPath = detail["loc"]
     kind = detail["type"]
     if kind == "extra_forbidden":
-        key = str(path[-1])
         if join_dotted(path) in other_sections:
             message, code = other_sections[join_dotted(path)], "foreign_section"
         elif (reason := why_not_offered(join_dotted(path))) is not None:
             message, code = reason, "not_offered"
         else:
-            valid = keys_at(model, path[:-1])
-            message = f"unknown key{did_you_mean(key, valid)}"
-            if not message.endswith("?"):
-                message += f"; valid keys here: {', '.join(sorted(valid))}"
-            code = "unknown_key"
+            message, code = _unknown_key(path, model)
     elif kind == "missing":
         message, code = "required, but not given", "missing_key"
     else:
@@ -97,6 +94,27 @@ def _problem(
             origins = _origins(message, section, path, model, places)
             message = with_origins(message, origins)
     return Problem(_place(path, places, source), join_dotted(path), message, code)
+
+
+_FEW = 8
+
+
+def _unknown_key(path: KeyPath, model: type[BaseModel]) -> tuple[str, str]:
+    """What to say of a key that is not there, and the kind of problem."""
+    key, section = str(path[-1]), join_dotted(path[:-1])
+    near = suggest_keys(key, section, all_keys(model))
+    if near:
+        return f"unknown key{near}", "unknown_key"
+    elsewhere = not_offered_elsewhere(key)
+    if elsewhere is not None:
+        return elsewhere, "not_offered"
+    valid = sorted(keys_at(model, path[:-1]))
+    if len(valid) <= _FEW:
+        return f"unknown key; valid keys here: {', '.join(valid) or 'none'}", "unknown_key"
+    return (
+        "unknown key; 'lem config schema' prints them all",
+        "unknown_key",
+    )
 
 
 def _union_message(details: Sequence[ErrorDetails]) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from llenergymeasure.config.problems.nearest_keys import squash
+
 _LATER = "not offered yet: it would have no effect"
 _NATIVE = "vLLM and TensorRT-LLM are not offered yet; remove the section"
 _QUANTIZATION = f"{_LATER}; load a checkpoint that is quantized already"
@@ -63,4 +65,12 @@ def why_not_offered(key: str) -> str | None:
         reason = NOT_OFFERED.get(".".join(parts[:end]))
         if reason:
             return reason
+    return None
+
+
+def not_offered_elsewhere(name: str) -> str | None:
+    """What to say of a key of another section that is given without it; None if there is none."""
+    for key, reason in NOT_OFFERED.items():
+        if squash(key.rpartition(".")[2]) == squash(name):
+            return f"{key}: {reason}"
     return None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel
 
-from llenergymeasure.config.annotations import annotation_at
-from llenergymeasure.config.problems.nearest import nearest
+from llenergymeasure.config.annotations import all_keys, annotation_at
+from llenergymeasure.config.old_keys.renamed import ALIASES
+from llenergymeasure.config.problems.nearest_keys import join_or, nearest_keys
 from llenergymeasure.config.problems.report import ConfigWarning, KeyPath, Place
 from llenergymeasure.config.sources.dotenv import place_of_variable
 from llenergymeasure.config.sources.nesting import nest_values
@@ -39,7 +41,7 @@ def env_document(
     values: dict[KeyPath, tuple[Any, Place]] = {}
     warnings: list[ConfigWarning] = []
     for path, (name, text) in raw_paths(env).items():
-        if annotation_at(model, path) is None:
+        if path not in ALIASES and annotation_at(model, path) is None:
             warnings.append(_unknown(name, text, model))
         else:
             values[path] = (parse_value(model, path, text), place_of_variable(name, text))
@@ -47,8 +49,10 @@ def env_document(
 
 
 def _unknown(name: str, text: str, model: type[BaseModel]) -> ConfigWarning:
-    known = [PREFIX + field.upper() for field in model.model_fields]
-    match = nearest(name.split("__")[0], known)
-    hint = f"; did you mean {match}?" if match and match != name else ""
+    *sections, last = name.removeprefix(PREFIX).lower().split("__")
+    near = nearest_keys(last, ".".join(sections), all_keys(model))
+    variables = get_close_matches(name, OWN_VARIABLES, n=1, cutoff=0.85)
+    variables += [PREFIX + key.upper().replace(".", "__") for key in near]
+    hint = f"; did you mean {join_or(variables)}?" if variables else ""
     place = place_of_variable(name, text)
     return ConfigWarning(place, "", f"is no config key, ignored{hint}", "unknown_variable")

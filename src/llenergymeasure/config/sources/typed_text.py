@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from llenergymeasure.config.annotations import annotation_at, takes_text_only
+from llenergymeasure.config.old_keys.renamed import ALIASES
 from llenergymeasure.config.problems.report import InvalidConfigError, KeyPath
 from llenergymeasure.config.sources.core_schema import kind_of
 from llenergymeasure.config.sources.yaml_file import parse_document
@@ -14,7 +15,9 @@ from llenergymeasure.config.sources.yaml_file import parse_document
 
 def parse_value(model: type[BaseModel], path: KeyPath, text: str) -> Any:
     """Read ``text`` as the value of the key ``path``; text fields take it as it stands."""
-    if takes_text_only(annotation_at(model, path)) and (not text or kind_of(text) != "null"):
+    if takes_text_only(annotation_at(model, ALIASES.get(path, path))) and (
+        not text or kind_of(text) != "null"
+    ):
         return text
     try:
         return parse_document(f"value: {text}", "text").data["value"]
