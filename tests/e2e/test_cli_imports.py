@@ -68,3 +68,22 @@ def test_python_m_is_lem() -> None:
     )
     assert done.returncode == 0
     assert done.stdout.startswith("lem ")
+
+
+def test_a_dry_run_counts_tokens_without_an_engine(tmp_path: Path) -> None:
+    """The folder holds a tokenizer, a config and weights of no size: all that is looked at."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    model = tmp_path / "model"
+    model.mkdir()
+    raw = Tokenizer(models.WordLevel({"a": 0, "?": 1}, unk_token="?"))
+    raw.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    raw.save(str(model / "tokenizer.json"))
+    (model / "config.json").write_text('{"model_type": "llama", "max_position_embeddings": 900}')
+    (model / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
+    (tmp_path / "p.txt").write_text("a " * 700 + "\na\n")
+    data = {"config_name": "c", "model_name": str(model), "energy": {"backend": "none"}}
+    prompts = {"type": "file", "path": str(tmp_path / "p.txt")}
+    (tmp_path / "c.json").write_text(json.dumps({**data, "prompts": prompts}))
+    heavy = {"torch", "transformers", "datasets", "scipy", "codecarbon"}
+    assert not imported("experiment", str(tmp_path / "c.json"), "--dry-run") & heavy

@@ -160,13 +160,15 @@ def _run(loaded: LoadedConfig, options: GlobalOptions, *, aggregate: bool, fresh
 
 
 def _note_prompts(planned: RunPlan, options: GlobalOptions, name: str = "") -> None:
-    """Say before the run which rows and files are not among its prompts."""
+    """Say before the run which rows and files are not among its prompts, and what else to know."""
     from llenergymeasure.cli.display.prompts import dropped_words
     from llenergymeasure.cli.display.text.notices import tell
 
     if not options.quiet:
         for words in dropped_words(planned.prompts):
             tell("Note:", f"{name}prompts: {words}")
+        for words in planned.notes:
+            tell("Note:", f"{name}{words}")
 
 
 def _run_several(

@@ -203,6 +203,7 @@ class AmdSmiConfig(BackendOptions):
 PYTORCH = BackendSpec(
     name="pytorch",
     target=f"{_INFERENCE}.pytorch.backend:PyTorchBackend",
+    preflight=f"{_INFERENCE}.pytorch.preflight:look_ahead",
     options=PyTorchConfig,
     requires=("torch", "transformers"),
     description="Hugging Face transformers on PyTorch, static batches.",

@@ -71,8 +71,16 @@ class ComponentSpec:
 
 @dataclass(frozen=True)
 class BackendSpec(ComponentSpec):
-    """An inference backend. Its class is called with the validated ``ExperimentConfig``."""
+    """An inference backend. Its class is called with the validated ``ExperimentConfig``.
 
+    Attributes:
+        preflight: ``module:function``, called with the config and the prompts before anything is
+            started, also by ``--dry-run``: what a person should know of the run, a sentence each.
+            It raises ``ConfigurationError`` where the run could not give a single answer. It has to
+            be quick, so it imports no engine. Empty: there is nothing to say.
+    """
+
+    preflight: str = ""
     capabilities: Capabilities = field(default_factory=Capabilities)
 
 

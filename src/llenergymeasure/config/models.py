@@ -129,7 +129,9 @@ class ExperimentConfig(_Section):
         None, ge=1, description="Number of prompts, taken from the start; null takes all."
     )
     prompts: PromptsConfig = Field(default_factory=PromptsConfig)
-    max_input_tokens: int = Field(512, ge=1, description="Longer prompts are truncated.")
+    max_input_tokens: int | None = Field(
+        512, ge=1, description="Longer prompts are truncated; null leaves them whole."
+    )
     max_output_tokens: int = Field(128, ge=1, description="Generated tokens at most.")
     min_output_tokens: int = Field(0, ge=0, description="Generated tokens at least.")
     decoder: DecoderConfig = Field(default_factory=DecoderConfig)

@@ -199,7 +199,7 @@ def with_synthetic_lengths(data: Any) -> Any:
 
 
 def check_prompts(
-    prompts: PromptsConfig, num_prompts: int | None, limits: Mapping[str, int]
+    prompts: PromptsConfig, num_prompts: int | None, limits: Mapping[str, int | None]
 ) -> None:
     """Hold the section against the keys around it.
 
@@ -218,12 +218,11 @@ def check_prompts(
         raise ValueError("prompts of type 'synthetic' need 'num_prompts': how many to make")
     for key, length in (("input_len", prompts.input_len), ("output_len", prompts.output_len)):
         bound = f"max_{key.removesuffix('_len')}_tokens"
-        if length is not None and length.max > limits[bound]:
-            raise ValueError(
-                f"prompts.{key} (up to {length.max}) is above {bound!r} ({limits[bound]})"
-            )
+        most = limits[bound]
+        if length is not None and most is not None and length.max > most:
+            raise ValueError(f"prompts.{key} (up to {length.max}) is above {bound!r} ({most})")
     least = prompts.output_len
-    if least is not None and least.min < limits["min_output_tokens"]:
+    if least is not None and least.min < (limits["min_output_tokens"] or 0):
         raise ValueError(
             f"prompts.output_len (from {least.min}) is below 'min_output_tokens' "
             f"({limits['min_output_tokens']})"

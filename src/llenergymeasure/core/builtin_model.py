@@ -43,12 +43,26 @@ def builtin_model_path(name: str) -> Path:
         ModelNotFoundError: There is no built-in model of that name.
         StorageError: The user's cache cannot be written.
     """
-    short = check_builtin_name(name)
-    version, make = _MAKERS[short]
-    target = user_cache_path("llenergymeasure") / "models" / f"{short}-{version}"
+    target = _target(name)
     if not target.is_dir():
-        _make_once(target, make)
+        _make_once(target, _MAKERS[check_builtin_name(name)][1])
     return target
+
+
+def find_builtin(name: str) -> Path | None:
+    """The directory of a built-in model if it was made before.
+
+    Raises:
+        ModelNotFoundError: There is no built-in model of that name.
+    """
+    target = _target(name)
+    return target if target.is_dir() else None
+
+
+def _target(name: str) -> Path:
+    short = check_builtin_name(name)
+    version, _ = _MAKERS[short]
+    return user_cache_path("llenergymeasure") / "models" / f"{short}-{version}"
 
 
 def check_builtin_name(name: str) -> str:

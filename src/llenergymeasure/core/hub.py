@@ -106,6 +106,19 @@ def find_offline(
     return _from_cache(wish, "HF_HUB_OFFLINE is set")
 
 
+def find_cached(model_id: str, revision: str | None = None) -> Path | None:
+    """The snapshot of a model in the cache, whole or not; the hub is not asked.
+
+    Raises:
+        ModelNotFoundError: The id is no id.
+    """
+    _check_id(_Wish("model", model_id, revision, ()))
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(model_id, "config.json", revision=revision)
+    return Path(found).parent if isinstance(found, str) else None
+
+
 def resolve_hub_model(
     model_id: str, revision: str | None = None, *, weights: bool = True, code: bool = False
 ) -> HubModel:

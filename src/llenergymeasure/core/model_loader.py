@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from llenergymeasure.constants import BUILTIN_MODEL_PREFIX
-from llenergymeasure.core.builtin_model import builtin_model_path, check_builtin_name
-from llenergymeasure.core.hub import find_offline, hint_to_fetch, resolve_hub_model
+from llenergymeasure.core.builtin_model import builtin_model_path, check_builtin_name, find_builtin
+from llenergymeasure.core.hub import find_cached, find_offline, hint_to_fetch, resolve_hub_model
 from llenergymeasure.core.model_folder import check_directory
 from llenergymeasure.core.model_limits import choose_pad, known_ids
 from llenergymeasure.core.model_weights import load_weights
@@ -91,6 +91,15 @@ def locate_model(
         located, again = LocatedModel(found.path, found.commit), hint_to_fetch(name, revision)
     check_directory(located.path, weights=weights, again=again)
     return located
+
+
+def find_folder(name: str, revision: str | None = None) -> Path | None:
+    """The folder of a model that is on this disk, with its weights or without; asks no hub."""
+    if name.startswith(BUILTIN_MODEL_PREFIX):
+        return find_builtin(name)
+    if is_local(name):
+        return Path(name).expanduser().absolute()
+    return find_cached(name, revision)
 
 
 def is_local(name: str) -> bool:

@@ -26,6 +26,7 @@ from llenergymeasure.core.energy_backends.combined.ownership import Leniency
 from llenergymeasure.core.energy_backends.combined.part import Part
 from llenergymeasure.core.inference_backends.protocols import InferenceBackend
 from llenergymeasure.domain.energy import EnergyScope
+from llenergymeasure.domain.prompt import Prompt
 from llenergymeasure.exceptions import BackendError, ConfigurationError
 from llenergymeasure.orchestration.energy_options import meter_options
 
@@ -40,6 +41,16 @@ def create_inference_backend(config: ExperimentConfig) -> InferenceBackend:
     spec = inference_backend(config.backend)
     backend: InferenceBackend = _target(spec)(config)
     return backend
+
+
+def look_ahead(config: ExperimentConfig, prompts: Sequence[Prompt]) -> tuple[str, ...]:
+    """What the engine says of a run before anything is started, a sentence each.
+
+    Raises:
+        ConfigurationError: The run could not give a single answer.
+    """
+    spec = inference_backend(config.backend)
+    return tuple(_import(spec, spec.preflight)(config, prompts)) if spec.preflight else ()
 
 
 def create_energy_backend(config: ExperimentConfig, rank: Rank) -> EnergyBackend:
@@ -127,11 +138,15 @@ def _target(spec: ComponentSpec) -> Any:
             f"backend {spec.name!r} needs {', '.join(missing)}, which is not installed here",
             hint=spec.install_hint or f"install {', '.join(missing)}",
         )
-    module, _, name = spec.target.partition(":")
+    return _import(spec, spec.target)
+
+
+def _import(spec: ComponentSpec, target: str) -> Any:
+    module, _, name = target.partition(":")
     try:
         return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise BackendError(
-            f"backend {spec.name!r} cannot be imported from {spec.target}: {error}",
+            f"backend {spec.name!r} cannot be imported from {target}: {error}",
             hint=spec.install_hint or None,
         ) from error

@@ -16,7 +16,7 @@ from llenergymeasure.core.prompts import load_prompts
 from llenergymeasure.domain.experiment import PromptsInfo
 from llenergymeasure.durable import check_folder
 from llenergymeasure.exceptions import BackendError, ConfigurationError
-from llenergymeasure.orchestration.factory import energy_specs
+from llenergymeasure.orchestration.factory import energy_specs, look_ahead
 from llenergymeasure.orchestration.machine.source_trial import (
     KnownTrials,
     SourceTrial,
@@ -47,6 +47,7 @@ class RunPlan:
 
     Attributes:
         energy_backend: The energy sources that would be set up, as ``nvml+rapl``.
+        notes: What a person should know before the run, by the engine.
         sources: What each of them gives on this machine; empty where they were not tried.
     """
 
@@ -56,6 +57,7 @@ class RunPlan:
     energy_backend: str
     cycles: int
     requests_per_cycle: int
+    notes: tuple[str, ...] = ()
     sources: tuple[SourceTrial, ...] = ()
 
 
@@ -82,7 +84,8 @@ def plan(loaded: LoadedConfig, options: RunOptions) -> RunPlan:
     """Check all that can be checked without loading a model or writing a file.
 
     Raises:
-        ConfigurationError: The prompts cannot be read, or the model's folder is not there.
+        ConfigurationError: The prompts cannot be read, or the model's folder is not there; or the
+            engine sees that the run could not give an answer.
         BackendError: What the engine needs is not installed.
         HubUnreachableError: The hub is switched off, and model or dataset are not in the cache.
         StorageError: The folders of results or states cannot be written.
@@ -107,6 +110,7 @@ def _plan(loaded: LoadedConfig, options: RunOptions) -> RunPlan:
         energy_backend="+".join(source.name for source in sources),
         cycles=config.num_cycles,
         requests_per_cycle=len(texts),
+        notes=look_ahead(config, texts),
     )
 
 

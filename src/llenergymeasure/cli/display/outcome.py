@@ -52,6 +52,9 @@ def show_result(
     print_result(console(), result, file, next_command)
 
 
+_FINE = "everything that can be checked without loading is fine"
+
+
 def show_plan(plan: RunPlan, options: GlobalOptions) -> None:
     """Show what would be run."""
     config = plan.config
@@ -60,7 +63,10 @@ def show_plan(plan: RunPlan, options: GlobalOptions) -> None:
     show_warnings(_list_lost_sources(plan), options)
     if options.quiet or options.json:
         return
-    say(f"{config.config_name}: everything that can be checked without loading is fine", options)
+    verdict = "it can run, and there is something to know" if plan.notes else _FINE
+    say(f"{config.config_name}: {verdict}", options)
+    for note in plan.notes:
+        say(f"  {'note':<8} {note}", options, hang=11)
     energy, *sources = _describe_energy(plan)
     rows = {
         "model": f"{config.model_name}, dtype {config.dtype}, device {config.device}",

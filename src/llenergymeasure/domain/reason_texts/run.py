@@ -63,7 +63,10 @@ RUN = {
         meaning="Some prompts were longer than `max_input_tokens` and lost the tokens beyond it.",
         harm="Nothing is wrong with the joules: they are those of the shorter prompts. The answers "
         "belong to shortened prompts.",
-        remedy=("Raise `max_input_tokens` if you did not want this.",),
+        remedy=(
+            "Raise `max_input_tokens` if you did not want this, or set it to `null` for no limit.",
+            "`lem experiment CONFIG --dry-run` counts such prompts and names the longest.",
+        ),
         raised_by=(EXPERIMENT,),
         frequency=Frequency.COMMON,
         where="datasets with long texts",
