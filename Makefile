@@ -40,8 +40,9 @@ demo: $(VENV)/.installed
 	$(BIN)/lem experiment configs/examples/demo.yaml
 	@echo "to call lem by its name: . $(BIN)/activate"
 
+# Hundreds of short processes import lem: compiled once, whatever is set outside.
 test: $(VENV_DEV)/.installed
-	PATH="$(abspath $(DEV)):$$PATH" $(DEV)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup
+	PYTHONDONTWRITEBYTECODE= PATH="$(abspath $(DEV)):$$PATH" $(DEV)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup
 
 test-more: $(VENV_DEV)/.installed
 	PATH="$(abspath $(DEV)):$$PATH" $(DEV)/python -m pytest -n $(TEST_WORKERS) --dist worksteal \

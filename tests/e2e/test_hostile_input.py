@@ -346,7 +346,7 @@ def test_a_command_that_reads_parquet_ends_in_one_line_too(lem: Lem, redirected:
     # pyarrow is loaded, so that this process ends in a way of its own.
     line = f'"{lem.command}" results export -f csv {redirected}'
     done = subprocess.run(
-        ["sh", "-c", line], cwd=lem.folder, capture_output=True, text=True, timeout=60
+        ["sh", "-c", line], cwd=lem.folder, capture_output=True, text=True, timeout=TIMEOUT_S
     )
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("Error: stdout cannot be written: ")

@@ -24,6 +24,8 @@ sys.modules["hub_stand_in_for_datasets"] = stand_in
 _spec.loader.exec_module(stand_in)
 Hub, serve, COMMIT = stand_in.Hub, stand_in.serve, stand_in.COMMIT
 
+# What hangs would take far longer; what is only slow, on a busy machine, takes less.
+SLOW_S = 60.0
 TOKEN = "hf_secretsecretsecret"
 CARD = """---
 configs:
@@ -350,11 +352,11 @@ class TestHub:
         said = ask({"dataset": "gsm8k"}, url=closed_port)
         assert (said["error"], said["exit"]) == ("HubUnreachableError", 1)
         assert "'openai/gsm8k'" in said["message"]
-        assert said["seconds"] < 10
+        assert said["seconds"] < SLOW_S
         with serve(Hub(silent=True, kind="dataset")) as hub:
             said = ask({"dataset": "owner/model"}, url=hub.url)
         assert said["error"] == "HubUnreachableError"
-        assert said["seconds"] < 12
+        assert said["seconds"] < SLOW_S
 
     @pytest.mark.parametrize(
         "name", ["../../etc", "/etc/shadow-x", "a/../../b", "a/b/c", "x\0y", "owner/..", "~x"]

@@ -121,7 +121,8 @@ def test_without_any_sensor_everything_is_an_estimate(library: Path) -> None:
     assert not found.domains["gpu"].expected
     assert total_energy(found.reading.domains).total_j is not None
     assert found.reading.backend == "estimate"
-    codes = {reason.code for reason in found.reasons}
+    # Whether other work is going on here is not for this test to say.
+    codes = {reason.code for reason in found.reasons} - {ReasonCode.CPU_CONTENTION}
     assert codes == {ReasonCode.NVML_UNAVAILABLE, ReasonCode.ESTIMATE_ONLY}
 
 

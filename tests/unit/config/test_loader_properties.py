@@ -53,14 +53,14 @@ def must_load_or_explain(path: Path) -> None:
         assert str(error).strip()
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(data=configs)
 def test_mangled_mappings(file: Path, data: dict[str, object]) -> None:
     dump({"config_name": "a", "model_name": "m", **data}, file)
     must_load_or_explain(file)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(
     raw=st.binary(max_size=200)
     | st.text(alphabet="ab:{}[]&*!|>-#'\"\n\t %@`,?<", max_size=60).map(str.encode)

@@ -25,6 +25,8 @@ sys.modules["hub_stand_in"] = stand_in
 _spec.loader.exec_module(stand_in)
 Hub, serve, COMMIT = stand_in.Hub, stand_in.serve, stand_in.COMMIT
 
+# What hangs would take far longer; what is only slow, on a busy machine, takes less.
+SLOW_S = 60.0
 TOKEN = "hf_secretsecretsecret"
 
 CHILD = """
@@ -129,7 +131,7 @@ def test_the_cache_serves_when_the_hub_does_not(ask: Asker, files, closed_port, 
     for url, env in ((closed_port, {}), (closed_port, {"HF_HUB_OFFLINE": "1"})):
         said = ask(url, revision=revision, **env)
         assert (said["path"], said["commit"]) == (path, COMMIT)
-        assert said["seconds"] < 10
+        assert said["seconds"] < SLOW_S
     with serve(Hub(files, refuse_info=(503, {}))) as hub:
         assert ask(hub.url, revision=revision)["path"] == path
 
@@ -153,19 +155,19 @@ def test_half_a_download_is_not_a_model(ask: Asker, files, closed_port) -> None:
 def test_a_closed_port_is_said_within_seconds(ask: Asker, closed_port) -> None:
     said = ask(closed_port)
     assert said["error"] == "HubUnreachableError"
-    assert said["seconds"] < 10
+    assert said["seconds"] < SLOW_S
     assert "cannot be reached" in said["message"]
     assert closed_port.removeprefix("http://") in said["message"]
     assert "local directory" in said["hint"]
 
 
 def test_a_name_server_that_hangs_does_not_hang_us(ask: Asker) -> None:
-    hang = "import socket; socket.getaddrinfo = lambda *a, **k: time.sleep(50)"
+    hang = "import socket; socket.getaddrinfo = lambda *a, **k: time.sleep(600)"
     start = time.monotonic()
     said = ask("http://hub.invalid", patch=f"{hang}; hub._ANSWER_TIMEOUT_S = 0.5")
     assert said["error"] == "HubUnreachableError"
-    assert said["seconds"] < 5
-    assert time.monotonic() - start < 30, "the hanging thread does not keep the process"
+    assert said["seconds"] < SLOW_S
+    assert time.monotonic() - start < 2 * SLOW_S, "the hanging thread does not keep the process"
     assert hub_module._ANSWER_TIMEOUT_S < 10
 
 
@@ -173,7 +175,7 @@ def test_a_hub_that_says_nothing_does_not_hang_us(ask: Asker) -> None:
     with serve(Hub(silent=True)) as hub:
         said = ask(hub.url, patch="hub._REQUEST_TIMEOUT_S = 0.5")
     assert said["error"] == "HubUnreachableError"
-    assert said["seconds"] < 5
+    assert said["seconds"] < SLOW_S
     assert hub_module._REQUEST_TIMEOUT_S < hub_module._ANSWER_TIMEOUT_S
 
 
@@ -233,7 +235,7 @@ def test_an_invalid_id(ask: Asker, name: str, closed_port) -> None:
     said = ask(closed_port, name)
     assert said["error"] == "ModelNotFoundError"
     assert "neither a directory nor a valid model id" in said["message"]
-    assert said["seconds"] < 5
+    assert said["seconds"] < SLOW_S
 
 
 def test_a_mirrors_password_is_not_shown(ask: Asker, closed_port) -> None:

@@ -45,7 +45,7 @@ def told_pid(process: subprocess.Popen[str], started: list[int]) -> int:
 
 def close(process: subprocess.Popen[str]) -> None:
     process.kill()
-    process.wait(timeout=10)
+    process.wait(timeout=120)
     assert process.stdout is not None
     process.stdout.close()
 
@@ -80,7 +80,7 @@ def test_a_name_cannot_write_to_a_terminal(started: list[int], tmp_path: Path) -
         stdout=subprocess.PIPE,
         text=True,
         check=True,
-        timeout=30,
+        timeout=120,
         start_new_session=True,
     )
     pid = int(leader.stdout)
@@ -132,7 +132,7 @@ def test_what_follows_us_and_its_other_children_are_told_apart(
         " kill $OTHER"
     )
     done = subprocess.run(
-        ["sh", "-c", lem], capture_output=True, text=True, timeout=60, check=False
+        ["sh", "-c", lem], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.stdout.strip() == "[] True", done.stderr
 
@@ -150,7 +150,7 @@ def test_one_of_several_ranks_has_its_siblings(started: list[int]) -> None:
             env={**os.environ, "LOCAL_WORLD_SIZE": ranks},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=True,
         )
         assert done.stdout.strip() == foreign

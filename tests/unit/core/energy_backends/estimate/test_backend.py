@@ -37,7 +37,7 @@ def measure(source: EstimateBackend, burn_s: float = 0.0) -> dict[str, DomainRea
     source.start()
     if burn_s:
         code = BURN.format(s=burn_s)
-        subprocess.run([sys.executable, "-S", "-c", code], check=True, timeout=60)
+        subprocess.run([sys.executable, "-S", "-c", code], check=True, timeout=120)
     reading = source.stop()
     assert reading.backend == "estimate"
     return {domain.name: domain for domain in reading.domains}
@@ -82,7 +82,7 @@ def test_no_more_cores_than_there_are() -> None:
     code = BURN.format(s=0.3)
     children = [subprocess.Popen([sys.executable, "-S", "-c", code]) for _ in range(4)]
     for child in children:
-        child.wait(timeout=60)
+        child.wait(timeout=120)
     (cpu, _) = source.stop().domains
     assert cpu.window is not None
     assert 0 < (cpu.joules or 0) <= 10.0 * cpu.window.duration_s
@@ -184,7 +184,7 @@ def test_a_tree_that_ended_has_no_number() -> None:
     child = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE)
     source = backend(root=child.pid)
     source.start()
-    child.communicate(b"\n", timeout=30)
+    child.communicate(b"\n", timeout=120)
     (cpu, ram) = source.stop().domains
     assert (cpu.joules, cpu.method, cpu.expected) == (None, None, True)
     assert [finding.code for finding in cpu.findings] == [ReasonCode.SAMPLES_MISSING]
@@ -218,11 +218,11 @@ def test_all_ranks_are_counted_from_one_of_them() -> None:
         [sys.executable, "-S", "-c", launcher],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=True,
     )
     # 1 W for each core in use: 7 x 0.1 s, and each process's start.
-    assert 0.6 < float(done.stdout) < 2.0
+    assert 0.6 < float(done.stdout) < 4.0
 
 
 def test_it_must_be_prepared() -> None:
