@@ -69,17 +69,22 @@ def _nearest(folder: Path) -> tuple[Path, int]:
     raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(folder))
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, hint: str = _RESULTS_HINT) -> None:
     """Write ``data`` to ``path``: temporary file beside it, fsync, rename, fsync of the folder.
+
+    Args:
+        path: The file.
+        data: Its content.
+        hint: What to do where it cannot be written.
 
     Raises:
         StorageError: The file cannot be written there.
     """
-    with _storage_errors(path), _temporary(path, data) as temporary:
+    with _storage_errors(path, hint), _temporary(path, data) as temporary:
         temporary.replace(path)
 
 
-def write_output(path: Path, data: bytes) -> None:
+def write_output(path: Path, data: bytes, hint: str = _OUTPUT_HINT) -> None:
     """Write to a file that a user named: as ``write_bytes``, but in place of no link or device.
 
     A link is followed, an existing file keeps its mode, and into a device, a pipe or an open
@@ -88,7 +93,7 @@ def write_output(path: Path, data: bytes) -> None:
     Raises:
         StorageError: The file cannot be written there.
     """
-    with _storage_errors(path, _OUTPUT_HINT):
+    with _storage_errors(path, hint):
         mode = path.stat().st_mode if path.exists() else None
         if _is_descriptor(path) or (mode is not None and not stat.S_ISREG(mode)):
             _pour(path, data)
@@ -129,9 +134,9 @@ def create_text(path: Path, text: str) -> None:
         raise FileExistsError(errno.EEXIST, "the name is taken", str(path))
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, hint: str = _RESULTS_HINT) -> None:
     """``write_bytes`` for UTF-8 text."""
-    write_bytes(path, text.encode())
+    write_bytes(path, text.encode(), hint)
 
 
 def read_json(path: Path, *, version: int, migrations: Migrations) -> JsonObject:

@@ -60,7 +60,7 @@ def new(file: Path, preset: str | None, model: str) -> None:
     may_replace(file, options)
     from llenergymeasure.durable import write_output
 
-    write_output(file, text.encode())
+    write_output(file, text.encode(), "name another file, or free space on this disk")
     if options.json:
         write_json({"written": str(file)})
     if not options.quiet:

@@ -49,7 +49,9 @@ def init(non_interactive: bool, verbosity: str) -> None:
     text = user_file_text(results_dir, verbosity)
     from llenergymeasure.durable import write_text
 
-    write_text(file, text)
+    write_text(
+        file, text, "call lem init in a folder that you may write, or free space on its disk"
+    )
     if options.json:
         write_json({"written": str(file), "results_dir": results_dir, "verbosity": verbosity})
     if not options.quiet:

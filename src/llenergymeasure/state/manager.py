@@ -64,7 +64,7 @@ class StateManager(StateStore):
         return state
 
     def _save(self, state: ExperimentState) -> None:
-        write_text(self._path(state.experiment_id), _text(state))
+        write_text(self._path(state.experiment_id), _text(state), _WRITABLE)
 
     def _create(self, state: ExperimentState) -> bool:
         try:

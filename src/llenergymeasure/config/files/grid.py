@@ -22,6 +22,7 @@ from llenergymeasure.durable import write_text
 # Short names that the described system's grids use.
 SHORT_NAMES = {"batch_size": "{backend}.batch_size", "temperature": "decoder.temperature"}
 MAX_POINTS = 10_000
+_ELSEWHERE = "choose another folder with --output, or free space on this one"
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def write_points(base: Path, points: Sequence[GridPoint], folder: Path) -> list[
     for point in points:
         if point.error is None:
             path = folder / f"{point.name}.yaml"
-            write_text(path, _text(base, point, folder))
+            write_text(path, _text(base, point, folder), _ELSEWHERE)
             written.append(path)
     return written
 
