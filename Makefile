@@ -11,8 +11,9 @@ VENV_DEV ?= .venv-dev
 BIN := $(VENV)/bin
 DEV := $(VENV_DEV)/bin
 CONSTRAINTS := constraints.txt
-# One BLAS thread a process: two that share two cores can slow each other 30-fold.
-TEST_WORKERS ?= 2
+# For two cores, and a third that works while others wait. Each has one BLAS thread: two that share
+# two cores can slow each other 30-fold.
+TEST_WORKERS ?= 3
 # What `make test-more` runs: new examples for each property test, in these files or folders.
 EXAMPLES ?= 3000
 TESTS ?= tests

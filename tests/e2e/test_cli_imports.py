@@ -49,7 +49,8 @@ def test_validate_imports_no_engine_and_no_display(tmp_path: Path) -> None:
 
 def test_listing_imports_no_engine() -> None:
     assert not imported("results", "list") & {"torch", "transformers", "codecarbon", "scipy"}
-    assert not imported("backends") & {"torch", "transformers", "codecarbon", "scipy"}
+    # Energy sources are tried, so what they need may be imported.
+    assert not imported("backends") & {"torch", "transformers"}
 
 
 def test_refusing_an_experiment_imports_no_engine(tmp_path: Path) -> None:
