@@ -32,7 +32,7 @@ FILLING: dict[str, list[str]] = {
 ELSEWHERE = {"aggregate": ["latest"], "init": ["--non-interactive"]}
 OWN_CODES = {"measure": ["-o", "PLACE", "--", "true"]}
 READING = {"results list", "results show", "explain", "config validate", "config show"}
-READING |= {"config list", "presets", "datasets", "gpus", "backends", "doctor"}
+READING |= {"results prune", "config list", "presets", "datasets", "gpus", "backends", "doctor"}
 
 WRONG = {
     "a name too long": "x" * 300 + ".csv",

@@ -11,27 +11,34 @@ from collections.abc import Sequence
 
 __all__ = ["main"]
 
+_INTERRUPTED = 130
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``lem`` and return its exit code: 0 done, 1 failed, 2 wrong input, 130 interrupted."""
-    from llenergymeasure.cli.streams import guard_streams
+    try:
+        from llenergymeasure.cli.interruptions import hear_of_signals, stop_hearing
+        from llenergymeasure.cli.streams import guard_streams
 
-    with guard_streams():
-        code = _run(list(sys.argv[1:] if argv is None else argv))
-        if argv is None:
-            # The process is this command's own.
-            from llenergymeasure.cli.leaving import end_process
+        with hear_of_signals(), guard_streams():
+            code = _run(list(sys.argv[1:] if argv is None else argv))
+            if argv is None:
+                # The process is this command's own.
+                from llenergymeasure.cli.leaving import end_process
 
-            end_process(code)
+                stop_hearing()
+                end_process(code)
+    except KeyboardInterrupt:  # while the command began, or while an end was told
+        return _INTERRUPTED
     return code
 
 
 def _run(args: list[str]) -> int:
     from llenergymeasure.cli.errors import exit_code_of
-    from llenergymeasure.cli.root import lem
 
-    _hear_of_children()
     try:
+        from llenergymeasure.cli.root import lem
+
         _read_dotenv()
         _refuse_nul(args)
         # Without standalone mode click returns the code of ctx.exit, and None otherwise.
@@ -58,11 +65,3 @@ def _read_dotenv() -> None:
         from llenergymeasure.config.sources.dotenv import take_dotenv
 
         take_dotenv()
-
-
-def _hear_of_children() -> None:
-    """Who starts us may ignore SIGCHLD, which is inherited: then no exit code could be read."""
-    import signal
-
-    if hasattr(signal, "SIGCHLD") and signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from llenergymeasure.cli.arguments.endings import end_help
 from llenergymeasure.cli.arguments.options import current, global_options
 from llenergymeasure.cli.arguments.questions import can_ask
 from llenergymeasure.cli.display.text.json_output import write_json
@@ -14,7 +15,7 @@ from llenergymeasure.orchestration.stored.inventory import Places
 from llenergymeasure.orchestration.stored.pruning import find_lost, forget
 
 
-@click.command("prune")
+@click.command("prune", epilog=end_help("lem results prune --dry-run", "lem results prune --yes"))
 @click.option("--dry-run", is_flag=True, help="Only list what would be removed.")
 @global_options
 def prune(dry_run: bool) -> None:
