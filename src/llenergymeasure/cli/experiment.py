@@ -71,7 +71,6 @@ def experiment(
         given = {
             "CONFIG": configs,
             "--dry-run": dry_run,
-            "--results-dir": options.results_dir,
             "--set": sets,
             "--preset": preset,
             "--fresh": fresh,
@@ -221,7 +220,9 @@ def _resume(resume_id: str, options: GlobalOptions, *, aggregate: bool) -> None:
     from llenergymeasure.orchestration.stored.inventory import Places, find_experiment
 
     chosen = _run_options(options, None, aggregate=aggregate)
-    entry = find_experiment(resume_id, Places(chosen.results_dir, chosen.state_dir))
+    entry = find_experiment(
+        resume_id, Places(chosen.results_dir, chosen.state_dir, bool(options.results_dir))
+    )
     with progress_view(options) as observer:
         outcome = resume(entry, chosen, observer)
     from llenergymeasure.cli.display.outcome import show_outcome

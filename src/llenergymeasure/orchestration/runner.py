@@ -14,7 +14,7 @@ from pathlib import Path
 
 from llenergymeasure.config.loader import LoadedConfig
 from llenergymeasure.config.problems.origins import name_origins
-from llenergymeasure.core.processes.measurements import describe_others
+from llenergymeasure.core.processes.measurements import describe_others, find_other_measurements
 from llenergymeasure.domain.experiment import AggregatedResult, ExperimentStatus
 from llenergymeasure.domain.metrics import InferenceMetrics, count_errors
 from llenergymeasure.exceptions import (
@@ -35,7 +35,7 @@ from llenergymeasure.orchestration.context import (
 )
 from llenergymeasure.orchestration.lifecycle import termination_as_interrupt
 from llenergymeasure.orchestration.planning import RunOptions, RunPlan, plan
-from llenergymeasure.orchestration.stored.entry import ExperimentEntry
+from llenergymeasure.orchestration.stored.entry import ExperimentEntry, Trouble
 from llenergymeasure.orchestration.stored.inventory import explain
 from llenergymeasure.progress import Progress, ProgressObserver
 from llenergymeasure.results.repository import FileSystemRepository
@@ -108,19 +108,23 @@ def resume(entry: ExperimentEntry, options: RunOptions, observer: ProgressObserv
     """Go on with an experiment: finished cycles stay, unfinished ones are measured whole.
 
     Raises:
-        UnknownExperimentError: It has no state.
+        StorageError: Its saved context is gone.
         ConfigurationError: It is still running, finished already, or its prompts have changed.
     """
     states = StateManager(options.state_dir)
     experiment_id, results_dir = entry.experiment_id, entry.results_dir
-    state = states.load(experiment_id)
     if entry.is_finished:
         raise ConfigurationError(
             f"experiment {experiment_id} is finished, there is nothing to resume",
             hint=f"show it with: lem results show {experiment_id}",
         )
+    if entry.status is Trouble.GONE:
+        raise explain(entry)
     options = replace(options, results_dir=results_dir)
     last = last_context(results_dir, experiment_id)
+    if experiment_id not in states.ids():
+        _adopt(last, states, results_dir)
+    state = states.load(experiment_id)
     repository = FileSystemRepository(results_dir)
     done = repository.completed_cycles(experiment_id)
     if state.status in (ExperimentStatus.COMPLETED, ExperimentStatus.AGGREGATED):
@@ -129,7 +133,7 @@ def resume(entry: ExperimentEntry, options: RunOptions, observer: ProgressObserv
         states.transition(
             experiment_id, ExperimentStatus.FAILED, reason="a result was damaged after the run"
         )
-    states.claim(experiment_id)
+    states.claim(experiment_id, results_dir)
     todo = tuple(c for c in range(1, last.planned_cycles + 1) if c not in done)
     for cycle in todo:
         # Whatever a dead attempt left of it must not be mixed with the new one.
@@ -142,6 +146,25 @@ def resume(entry: ExperimentEntry, options: RunOptions, observer: ProgressObserv
         }
     )
     return _Attempt(context, states, options, observer).execute()
+
+
+def _adopt(context: ExperimentContext, states: StateManager, results_dir: Path) -> None:
+    """Give a state to an experiment that was copied here without one, unless it is running."""
+    experiment_id = context.experiment_id
+    others = [str(other) for other in find_other_measurements()]
+    if any(experiment_id in other for other in others):
+        raise ConfigurationError(
+            f"experiment {experiment_id} is still running, and its state lies elsewhere",
+            hint="wait for it; LLM_ENERGY_STATE_DIR names the folder of the states",
+        )
+    states.adopt(
+        experiment_id,
+        config_name=context.experiment_config.config_name,
+        config_hash=context.config_hash,
+        planned_cycles=context.planned_cycles,
+        results_dir=results_dir,
+        created_at=context.created_at,
+    )
 
 
 def aggregate(

@@ -120,6 +120,14 @@ class FileSystemRepository(Repository):
                     found[cycle, index] = raw
         return [found[key] for key in sorted(found)], faults
 
+    def holds(self, experiment_id: str) -> bool:
+        """Whether anything of an experiment lies here."""
+        try:
+            paths = (self.raw_dir(experiment_id), self._aggregated_path(experiment_id))
+            return any(path.exists() for path in paths)
+        except (LLEnergyMeasureError, OSError):
+            return False
+
     def raw_ids(self) -> list[str]:
         """Ids of all experiments with raw files, sorted."""
         folders = list_names(self._base / "raw")

@@ -54,6 +54,10 @@ class StateStore(ABC):
     def _hold_lock(self, experiment_id: str) -> AbstractContextManager[object]:
         """Hold off other writers of this experiment."""
 
+    def _from_here(self, results_dir: Path) -> str | None:  # noqa: ARG002
+        """A folder of results as seen from the states, with which it may be moved."""
+        return None
+
     def create(
         self, *, config_name: str, config_hash: str, planned_cycles: int, results_dir: Path
     ) -> ExperimentState:
@@ -71,6 +75,7 @@ class StateStore(ABC):
                 status=ExperimentStatus.INITIALISED,
                 planned_cycles=planned_cycles,
                 results_dir=str(results_dir),
+                results_from_here=self._from_here(results_dir),
                 created_at=now,
                 updated_at=now,
                 owner=current_identity(),
@@ -103,8 +108,46 @@ class StateStore(ABC):
             context_file=context_file,
         )
 
-    def claim(self, experiment_id: str) -> ExperimentState:
+    def adopt(
+        self,
+        experiment_id: str,
+        *,
+        config_name: str,
+        config_hash: str,
+        planned_cycles: int,
+        results_dir: Path,
+        created_at: datetime,
+    ) -> None:
+        """Give an interrupted experiment that was copied here a state, unless it has one.
+
+        Raises:
+            StorageError: The state cannot be written.
+        """
+        now = datetime.now(UTC)
+        reason = "it was copied here without its state"
+        step = Step(to=ExperimentStatus.INTERRUPTED, at=now, reason=reason)
+        self._create(
+            ExperimentState(
+                experiment_id=experiment_id,
+                config_name=config_name,
+                config_hash=config_hash,
+                status=step.to,
+                planned_cycles=planned_cycles,
+                results_dir=str(results_dir),
+                results_from_here=self._from_here(results_dir),
+                created_at=created_at,
+                updated_at=now,
+                reason=reason,
+                history=(step,),
+            )
+        )
+
+    def claim(self, experiment_id: str, results_dir: Path | None = None) -> ExperimentState:
         """Take over an unfinished experiment; one whose processes died counts as interrupted.
+
+        Args:
+            experiment_id: A whole id.
+            results_dir: Where its results lie now, if they were moved.
 
         Raises:
             ConfigurationError: It is running, or there is nothing left to do.
@@ -128,9 +171,16 @@ class StateStore(ABC):
                     f"experiment {experiment_id} is being resumed ({_who(state)})",
                     hint="wait for it, or stop that process first",
                 )
-            return state.model_copy(
-                update={"owner": me, "child": None, "updated_at": datetime.now(UTC)}
+            moved = (
+                {}
+                if results_dir is None
+                else {
+                    "results_dir": str(results_dir),
+                    "results_from_here": self._from_here(results_dir),
+                }
             )
+            now = datetime.now(UTC)
+            return state.model_copy(update={"owner": me, "child": None, "updated_at": now, **moved})
 
         return self._change(experiment_id, take)
 

@@ -39,6 +39,8 @@ class ExperimentState(Record):
     """The stored state of one experiment.
 
     Attributes:
+        results_dir: The folder of its results when it was last run.
+        results_from_here: The same as seen from the folder of this state: both may be moved.
         owner: The process that watches it while it runs, or that has claimed it.
         child: The process that measures.
         reason: Why it failed or was interrupted.
@@ -54,6 +56,7 @@ class ExperimentState(Record):
     status: ExperimentStatus
     planned_cycles: int
     results_dir: str
+    results_from_here: str | None = None
     created_at: datetime
     updated_at: datetime
     owner: ProcessIdentity | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,6 +63,16 @@ class StateManager(StateStore):
                 f"{path} holds the state of {state.experiment_id}", hint="move it away"
             )
         return state
+
+    def places_of(self, state: ExperimentState) -> list[Path]:
+        """Where the results of an experiment may lie: as it was told, and as seen from here."""
+        told = Path(state.results_dir)
+        if state.results_from_here is None:
+            return [told]
+        return [told, Path(os.path.normpath(self._folder / state.results_from_here))]
+
+    def _from_here(self, results_dir: Path) -> str:
+        return os.path.relpath(results_dir, self._folder)
 
     def _save(self, state: ExperimentState) -> None:
         write_text(self._path(state.experiment_id), _text(state), _WRITABLE)

@@ -156,7 +156,6 @@ def test_a_typo_with_json_is_one_document(
         ["experiment", "--resume", "x", "some.yaml"],
         ["experiment", "--resume", "x", "--cycles", "2"],
         ["experiment", "--resume", "x", "--dry-run"],
-        ["experiment", "--resume", "x", "--results-dir", "y"],
         ["experiment", "some.yaml", "--dry-run", "--no-aggregate"],
         ["experiment", "some.yaml", "--cycles", "0"],
         ["experiment", "a.yaml", "b.yaml"],

@@ -20,6 +20,7 @@ from llenergymeasure.exceptions import (
 from llenergymeasure.orchestration.stored.lookup import (
     GoneError,
     RawFiles,
+    locate,
     look_at_aggregate,
     look_at_raw,
     may_be_made_anew,
@@ -43,7 +44,10 @@ class ResultSummary:
     validity: ValidityStatus
 
 
-_REMOVE = "restore it from a copy, or remove the entry with: lem results prune"
+_REMOVE = (
+    "if it was moved, name the folder of its results with --results-dir; "
+    "if it is to be forgotten: lem results prune"
+)
 
 
 class Trouble(StrEnum):
@@ -106,14 +110,11 @@ def state_of(experiment_id: str, states: StateManager) -> ExperimentState | None
 
 
 def make_entry(
-    experiment_id: str, states: StateManager, default_results_dir: Path
+    experiment_id: str, states: StateManager, here: Path, *, here_first: bool = False
 ) -> ExperimentEntry:
     """What is known of an experiment; whatever cannot be read is said in its reason.
 
-    Args:
-        experiment_id: A whole id.
-        states: The states.
-        default_results_dir: Where the results lie if there is no state to say it.
+    Arguments are those of ``locate``.
     """
     fault: LLEnergyMeasureError | None = None
     state: ExperimentState | None = None
@@ -121,7 +122,7 @@ def make_entry(
         state = state_of(experiment_id, states)
     except LLEnergyMeasureError as error:
         fault = error
-    results_dir = Path(state.results_dir) if state else default_results_dir
+    results_dir = locate(experiment_id, state, states, here, here_first=here_first)
     if state is not None and state.status in ACTIVE | UNFINISHED:
         return _unfinished(state, results_dir)
     return _finished(experiment_id, state, fault, results_dir)

@@ -21,6 +21,7 @@ from llenergymeasure.orchestration.stored.entry import (
     make_entry,
     state_of,
 )
+from llenergymeasure.orchestration.stored.lookup import locate
 from llenergymeasure.results.repository import FileSystemRepository
 from llenergymeasure.state.manager import LATEST, StateManager
 
@@ -58,7 +59,7 @@ def list_experiments(places: Places, *, include_unfinished: bool = False) -> lis
     states = StateManager(places.state_dir)
     states.sweep_stale()
     entries = [
-        make_entry(experiment_id, states, places.results_dir)
+        make_entry(experiment_id, states, places.results_dir, here_first=places.only_here)
         for experiment_id in _ids(places, states)
     ]
     here = [e for e in entries if not places.only_here or e.results_dir == places.results_dir]
@@ -78,7 +79,8 @@ def find_experiment(text: str, places: Places) -> ExperimentEntry:
     known = _ids(places, states)
     if places.only_here:
         known = [i for i in known if _results_dir(i, places, states) == places.results_dir]
-    return make_entry(_resolve(text, known, places), states, places.results_dir)
+    chosen = _resolve(text, known, places)
+    return make_entry(chosen, states, places.results_dir, here_first=places.only_here)
 
 
 def load_result(text: str, places: Places) -> tuple[AggregatedResult, Path]:
@@ -114,7 +116,8 @@ def _resolve(text: str, known: list[str], places: Places) -> str:
     if not known:
         raise UnknownExperimentError(
             f"there are no experiments in {places.results_dir} yet",
-            hint="measure one with: lem experiment CONFIG",
+            hint="measure one with: lem experiment CONFIG; if they lie elsewhere, name the folder "
+            "of the results with --results-dir, and that of the states with LLM_ENERGY_STATE_DIR",
         )
     if text == LATEST:
         return known[-1]
@@ -136,5 +139,6 @@ def _results_dir(experiment_id: str, places: Places, states: StateManager) -> Pa
     try:
         state = state_of(experiment_id, states)
     except LLEnergyMeasureError:
-        return places.results_dir
-    return places.results_dir if state is None else Path(state.results_dir)
+        state = None
+    here = places.results_dir
+    return locate(experiment_id, state, states, here, here_first=places.only_here)

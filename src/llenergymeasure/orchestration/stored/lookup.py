@@ -15,6 +15,8 @@ from llenergymeasure.exceptions import (
 from llenergymeasure.orchestration.context import last_context
 from llenergymeasure.results.base import find_complete
 from llenergymeasure.results.repository import FileSystemRepository
+from llenergymeasure.state.experiment_state import ExperimentState
+from llenergymeasure.state.manager import StateManager
 
 _COPY = "restore it from a copy"
 
@@ -55,6 +57,30 @@ class RawFiles:
 
 class GoneError(StorageError):
     """Something that was stored is not there any more."""
+
+
+def locate(
+    experiment_id: str,
+    state: ExperimentState | None,
+    states: StateManager,
+    results_dir: Path,
+    *,
+    here_first: bool,
+) -> Path:
+    """The folder of results that holds an experiment; they may have been moved since its state.
+
+    Args:
+        experiment_id: A whole id.
+        state: Its state.
+        states: The states.
+        results_dir: The folder that is looked at.
+        here_first: Whether it is asked before the folder that the state names.
+    """
+    named = [] if state is None else states.places_of(state)
+    for folder in [results_dir, *named] if here_first else [*named, results_dir]:
+        if FileSystemRepository(folder).holds(experiment_id):
+            return folder
+    return named[0] if named else results_dir
 
 
 def look_at_raw(experiment_id: str, results_dir: Path, planned: int | None) -> RawFiles:

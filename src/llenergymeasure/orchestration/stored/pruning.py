@@ -25,7 +25,10 @@ def forget(ids: Sequence[str], places: Places) -> list[str]:
     for experiment_id in ids:
         # Looked at again: somebody may have answered late, and its files may be back.
         with states.hold(experiment_id):
-            if make_entry(experiment_id, states, places.results_dir).is_lost:
+            entry = make_entry(
+                experiment_id, states, places.results_dir, here_first=places.only_here
+            )
+            if entry.is_lost:
                 states.remove(experiment_id)
                 removed.append(experiment_id)
     return removed
