@@ -15,7 +15,6 @@ from llenergymeasure.config.backend_spec import (
 
 _INFERENCE = "llenergymeasure.core.inference_backends"
 _ENERGY = "llenergymeasure.core.energy_backends"
-_REINSTALL = "reinstall with: pip install --force-reinstall llenergymeasure"
 
 
 def _name_of_index(value: object) -> object:
@@ -207,7 +206,7 @@ PYTORCH = BackendSpec(
     options=PyTorchConfig,
     requires=("torch", "transformers"),
     description="Hugging Face transformers on PyTorch, static batches.",
-    install_hint=_REINSTALL,
+    install_hint="pip install 'torch>=2.6,<2.14' 'transformers>=5.0,<5.24'",
     capabilities=Capabilities(
         devices=("auto", "cuda", "mps", "cpu"),
         load_formats=("auto", "dummy"),
@@ -229,7 +228,7 @@ CODECARBON = EnergyBackendSpec(
     options=CodeCarbonConfig,
     requires=("codecarbon",),
     description="CodeCarbon, offline: counters where it finds them, else estimates; emissions.",
-    install_hint=_REINSTALL,
+    install_hint="pip install 'codecarbon>=3.3,<3.4'",
     kinds=("cpu", "ram", "gpu"),
 )
 
@@ -239,7 +238,7 @@ NVML = EnergyBackendSpec(
     options=NvmlConfig,
     requires=("pynvml",),
     description="NVIDIA GPUs by their energy counter, checked against power; nothing else.",
-    install_hint=_REINSTALL,
+    install_hint="pip install 'nvidia-ml-py>=12.535,<13.616'",
     scope="device",
     kinds=("gpu",),
     auto_rank=10,
@@ -251,7 +250,7 @@ ZEUS = EnergyBackendSpec(
     options=ZeusConfig,
     requires=("zeus",),
     description="GPUs by Zeus: a check for another source, without an interval.",
-    install_hint="pip install zeus",
+    install_hint="pip install 'zeus>=0.16,<0.17'",
     optional=True,
     scope="device",
     kinds=("gpu",),
@@ -284,7 +283,7 @@ ESTIMATE = EnergyBackendSpec(
     options=EstimateConfig,
     requires=("psutil",),
     description="CPU time of the measured processes x TDP, and a constant for memory: a model.",
-    install_hint=_REINSTALL,
+    install_hint="pip install 'psutil>=7.0,<8'",
     kinds=("cpu", "ram"),
     auto_rank=50,
     measures=False,

@@ -56,7 +56,8 @@ class ComponentSpec:
         options: The model of its config section.
         requires: Importable modules that it needs.
         description: One line for ``lem backends``.
-        install_hint: What to type when a requirement is missing.
+        install_hint: What to type when a requirement is missing: the packages themselves, in the
+            range that was tested.
         optional: A plain installation does not have what it needs; that is no fault.
     """
 

@@ -44,7 +44,7 @@ def test_a_named_source_that_is_not_installed_is_told_before_anything_runs(
     monkeypatch.setattr(planning, "missing_requirements", missing)
     with pytest.raises(BackendError, match="'zeus' needs zeus, which is not installed") as raised:
         planned(tmp_path, "nvml,zeus")
-    assert raised.value.hint == "pip install zeus"
+    assert raised.value.hint == "pip install 'zeus>=0.16,<0.17'"
 
 
 class TestWhatTheEngineSays:

@@ -45,7 +45,7 @@ def render_chart(chart: dict[str, Any], form: str) -> bytes:
     except ImportError as error:
         raise RunError(
             f"plots need vl-convert-python, which cannot be imported: {error}",
-            hint="install it with: pip install vl-convert-python; or write a .csv file",
+            hint="pip install 'vl-convert-python>=1.9,<1.10', or write a .csv file",
         ) from error
     if form == "png":
         png: bytes = vl_convert.vegalite_to_png(chart, scale=2, allowed_base_urls=[])
