@@ -1,7 +1,6 @@
 """Models and datasets of the hub: a directory on this disk, or one clear error within seconds.
 
-huggingface_hub itself honours HF_HOME, HF_TOKEN, HF_HUB_OFFLINE and HF_ENDPOINT. Texts of its
-errors are not repeated, since a server may put anything into them.
+huggingface_hub itself honours HF_HOME, HF_TOKEN, HF_HUB_OFFLINE and HF_ENDPOINT.
 """
 
 from __future__ import annotations
@@ -13,16 +12,20 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from typing import Any
 
+from llenergymeasure.core.hub_answers import (
+    ACCESS_HINT,
+    NoAnswerError,
+    RefusedError,
+    Wish,
+    endpoint,
+    not_cached,
+    translate_errors,
+)
 from llenergymeasure.core.quiet import quieten_hub
 from llenergymeasure.exceptions import (
     HubUnreachableError,
-    LLEnergyMeasureError,
-    ModelNotFoundError,
-    PromptSourceError,
-    StorageError,
 )
 
 _log = logging.getLogger(__name__)
@@ -33,20 +36,9 @@ _ANSWER_TIMEOUT_S = 8.0
 
 _CONFIGS = ["*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken"]
 _CODE = "*.py"
-_SAFETENSORS = "*.safetensors"
-_PICKLED = "*.bin"
 # Subfolders and these hold the same weights again, in the forms of other programs.
 _IGNORE = ["*/*", "consolidated*", "training_args.bin"]
 
-_ACCESS_HINT = (
-    "check the name; if the {kind} is private or gated, accept its licence on its page and set "
-    "HF_TOKEN to a token that may read it"
-)
-_OFFLINE_HINTS = {
-    "model": "use a local directory or builtin:tiny-llama, or download the model beforehand",
-    "dataset": "use a local file or directory, or 'type: builtin', or download the dataset "
-    "beforehand",
-}
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -63,33 +55,6 @@ class HubModel:
     commit: str
 
 
-@dataclass(frozen=True)
-class _Wish:
-    """What is to be brought to this disk."""
-
-    kind: Literal["model", "dataset"]
-    repo_id: str
-    revision: str | None
-    patterns: tuple[str, ...]
-    ignore: tuple[str, ...] = ()
-    weights: bool = False
-
-    @property
-    def words(self) -> str:
-        return f"{self.kind} {self.repo_id!r}"
-
-    def choose_files(self, names: Sequence[str] | None = None) -> list[str]:
-        """Patterns of the files; ``names`` is what the hub lists, None if it is not known."""
-        if not self.weights:
-            return list(self.patterns)
-        pickled = names is not None and not any(name.endswith(".safetensors") for name in names)
-        return [*self.patterns, _PICKLED if pickled else _SAFETENSORS]
-
-    def not_found(self, message: str, hint: str) -> LLEnergyMeasureError:
-        error = ModelNotFoundError if self.kind == "model" else PromptSourceError
-        return error(message, hint=hint)
-
-
 def find_offline(
     model_id: str, revision: str | None = None, *, weights: bool = True
 ) -> HubModel | None:
@@ -101,7 +66,7 @@ def find_offline(
     """
     if not _offline():
         return None
-    wish = _Wish("model", model_id, revision, tuple(_CONFIGS), tuple(_IGNORE), weights=weights)
+    wish = Wish("model", model_id, revision, tuple(_CONFIGS), tuple(_IGNORE), weights=weights)
     _check_id(wish)
     return _from_cache(wish, "HF_HUB_OFFLINE is set")
 
@@ -112,7 +77,7 @@ def find_cached(model_id: str, revision: str | None = None) -> Path | None:
     Raises:
         ModelNotFoundError: The id is no id.
     """
-    _check_id(_Wish("model", model_id, revision, ()))
+    _check_id(Wish("model", model_id, revision, ()))
     from huggingface_hub import try_to_load_from_cache
 
     found = try_to_load_from_cache(model_id, "config.json", revision=revision)
@@ -136,7 +101,7 @@ def resolve_hub_model(
         StorageError: The cache cannot be written.
     """
     patterns = (*_CONFIGS, _CODE) if code else tuple(_CONFIGS)
-    return _resolve(_Wish("model", model_id, revision, patterns, tuple(_IGNORE), weights=weights))
+    return _resolve(Wish("model", model_id, revision, patterns, tuple(_IGNORE), weights=weights))
 
 
 def hint_to_fetch(model_id: str, revision: str | None = None) -> str:
@@ -157,7 +122,7 @@ def resolve_hub_dataset(dataset_id: str, revision: str | None, patterns: Sequenc
         HubUnreachableError: No answer within seconds, and they are not in the cache.
         StorageError: The cache cannot be written.
     """
-    wish = _Wish("dataset", dataset_id, revision, tuple(patterns))
+    wish = Wish("dataset", dataset_id, revision, tuple(patterns))
     if revision is not None and _COMMIT.fullmatch(revision):
         # A commit never changes: what is here needs no hub, and a resume gets the same.
         try:
@@ -167,30 +132,22 @@ def resolve_hub_dataset(dataset_id: str, revision: str | None, patterns: Sequenc
     return _resolve(wish)
 
 
-def _resolve(wish: _Wish) -> HubModel:
+def _resolve(wish: Wish) -> HubModel:
     quieten_hub()
     _check_id(wish)
     if _offline():
         return _from_cache(wish, "HF_HUB_OFFLINE is set")
     try:
         return _download(wish, _ask(wish))
-    except _NoAnswerError as silence:
+    except NoAnswerError as silence:
         cached = _from_cache(wish, str(silence))
         _log.warning("%s; using the cached copy of %s", silence, wish.repo_id)
         return cached
-    except _RefusedError as refusal:
+    except RefusedError as refusal:
         return _find_cached_although_refused(wish, refusal)
 
 
-class _NoAnswerError(Exception):
-    """The hub did not answer, or not sensibly; the text says how."""
-
-
-class _RefusedError(Exception):
-    """The hub does not show it to this user."""
-
-
-def _check_id(wish: _Wish) -> None:
+def _check_id(wish: Wish) -> None:
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id
 
@@ -210,15 +167,7 @@ def _offline() -> bool:
     return bool(constants.HF_HUB_OFFLINE)
 
 
-def _endpoint() -> str:
-    from huggingface_hub import constants
-
-    # Without the user and password that a mirror's address may hold.
-    parts = urlsplit(constants.ENDPOINT)
-    return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
-
-
-def _ask(wish: _Wish) -> Any:
+def _ask(wish: Wish) -> Any:
     """What the hub knows of it, asked in a thread: a name server cannot be hurried."""
     answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
@@ -241,15 +190,15 @@ def _ask(wish: _Wish) -> Any:
     try:
         answer = answers.get(timeout=_ANSWER_TIMEOUT_S)
     except queue.Empty:
-        raise _NoAnswerError(
-            f"{_endpoint()} did not answer within {_ANSWER_TIMEOUT_S:.0f} s"
+        raise NoAnswerError(
+            f"{endpoint()} did not answer within {_ANSWER_TIMEOUT_S:.0f} s"
         ) from None
     if isinstance(answer, Exception):
-        raise _translate_errors(answer, wish) from answer
+        raise translate_errors(answer, wish) from answer
     return answer
 
 
-def _download(wish: _Wish, listing: Any) -> HubModel:
+def _download(wish: Wish, listing: Any) -> HubModel:
     from huggingface_hub import snapshot_download
 
     names = [file.rfilename for file in listing.siblings or () if "/" not in file.rfilename]
@@ -263,11 +212,11 @@ def _download(wish: _Wish, listing: Any) -> HubModel:
             ignore_patterns=list(wish.ignore) or None,
         )
     except Exception as error:
-        raise _translate_errors(error, wish) from error
+        raise translate_errors(error, wish) from error
     return HubModel(Path(path), Path(path).name)
 
 
-def _from_cache(wish: _Wish, reason: str) -> HubModel:
+def _from_cache(wish: Wish, reason: str) -> HubModel:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -281,64 +230,15 @@ def _from_cache(wish: _Wish, reason: str) -> HubModel:
             ignore_patterns=list(wish.ignore) or None,
         )
     except LocalEntryNotFoundError as error:
-        raise _not_cached(wish, reason) from error
+        raise not_cached(wish, reason) from error
     return HubModel(Path(path), Path(path).name)
 
 
-def _not_cached(wish: _Wish, reason: str) -> HubUnreachableError:
-    at = f" at revision {wish.revision!r}" if wish.revision else ""
-    return HubUnreachableError(
-        f"{wish.words}{at} is not complete in the local cache, and {reason}",
-        hint=_OFFLINE_HINTS[wish.kind],
-    )
-
-
-def _find_cached_although_refused(wish: _Wish, refusal: _RefusedError) -> HubModel:
+def _find_cached_although_refused(wish: Wish, refusal: RefusedError) -> HubModel:
     """A copy fetched earlier, with a token that is not set today, is still the user's."""
     try:
         cached = _from_cache(wish, str(refusal))
     except HubUnreachableError:
-        raise wish.not_found(str(refusal), _ACCESS_HINT.format(kind=wish.kind)) from refusal
+        raise wish.not_found(str(refusal), ACCESS_HINT.format(kind=wish.kind)) from refusal
     _log.warning("%s; using the cached copy", refusal)
     return cached
-
-
-def _translate_errors(error: Exception, wish: _Wish) -> Exception:
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        LocalEntryNotFoundError,
-        RevisionNotFoundError,
-    )
-
-    if isinstance(error, RevisionNotFoundError):
-        return wish.not_found(
-            f"{wish.words} has no revision {wish.revision!r} on {_endpoint()}",
-            hint="give a branch, a tag or a whole commit hash that its page lists",
-        )
-    if isinstance(error, GatedRepoError):
-        return _RefusedError(f"{wish.words} is gated, and not open to you")
-    if isinstance(error, HfHubHTTPError):
-        return _of_status(error.response.status_code, wish)
-    if isinstance(error, LocalEntryNotFoundError):
-        return _NoAnswerError(f"{_endpoint()} stopped answering during the download")
-    if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
-        return StorageError(
-            f"cannot write {error.filename}: {error.strerror}",
-            hint="free space there, or point HF_HOME to another folder",
-        )
-    return _NoAnswerError(f"{_endpoint()} cannot be reached ({type(error).__name__})")
-
-
-def _of_status(status: int, wish: _Wish) -> Exception:
-    if status in (401, 403):
-        return _RefusedError(
-            f"{_endpoint()} shows no {wish.words} to you (HTTP {status}): it does not exist, "
-            "or it is private or gated"
-        )
-    if status == 429 or status >= 500:
-        return _NoAnswerError(f"{_endpoint()} answered with HTTP {status}")
-    return wish.not_found(
-        f"there is no {wish.words} on {_endpoint()} (HTTP {status})",
-        _ACCESS_HINT.format(kind=wish.kind),
-    )
