@@ -44,4 +44,7 @@ SHUTDOWN_GRACE_S: Final = 2.0
 INFERENCE_BACKENDS_GROUP: Final = "llenergymeasure.inference_backends"
 ENERGY_BACKENDS_GROUP: Final = "llenergymeasure.energy_backends"
 
+# The engine of a config that names none.
+DEFAULT_BACKEND: Final = "pytorch"
+
 BUILTIN_MODEL_PREFIX: Final = "builtin:"

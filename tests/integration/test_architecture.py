@@ -1,12 +1,17 @@
-"""The map of the code names every folder, and nothing that is not there."""
+"""The map of the code names every folder; general code names no engine."""
 
 from __future__ import annotations
 
+import ast
+import dataclasses
 import importlib.util
 import re
 from pathlib import Path
 
 import pytest
+
+from llenergymeasure.config.backend_configs import ECHO, PYTORCH
+from llenergymeasure.config.backend_spec import Capabilities
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "llenergymeasure"
@@ -57,3 +62,30 @@ def test_few_functions_are_named_by_a_participle() -> None:
     ]
     participles = [name for name in names if structure.is_participle(name)]
     assert len(participles) / len(names) < 0.025, sorted(set(participles))
+
+
+# Where an engine may be called by its name: its own package, its spec, the default, presets for it.
+NAMES_ENGINES = (
+    "config/backend_configs.py",
+    "config/presets.py",
+    "constants.py",
+    "core/inference_backends/",
+)
+
+
+def test_general_code_names_no_engine() -> None:
+    engines = {PYTORCH.name, ECHO.name}
+    found = [
+        f"{path.relative_to(SOURCE)}:{node.lineno}"
+        for path in SOURCE.rglob("*.py")
+        if not str(path.relative_to(SOURCE)).startswith(NAMES_ENGINES)
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and node.value in engines
+    ]
+    assert found == []
+
+
+def test_what_an_engine_says_it_can_do_is_read_by_somebody() -> None:
+    text = "\n".join(path.read_text("utf-8") for path in SOURCE.rglob("*.py"))
+    fields = [field.name for field in dataclasses.fields(Capabilities)]
+    assert [name for name in fields if f"capabilities.{name}" not in text] == []

@@ -10,7 +10,7 @@ from llenergymeasure.cli.arguments import completion
 from llenergymeasure.cli.arguments.endings import end_help
 from llenergymeasure.cli.arguments.options import current, global_options
 from llenergymeasure.cli.display.text.notices import say
-from llenergymeasure.constants import EXIT_INPUT_WRONG
+from llenergymeasure.constants import DEFAULT_BACKEND, EXIT_INPUT_WRONG
 
 
 @click.command("list", epilog=end_help("lem config list", "lem config list -d configs/grid"))
@@ -71,7 +71,7 @@ def new(file: Path, preset: str | None, model: str) -> None:
 @click.command("schema", epilog=end_help("lem config schema -o schema.json"))
 @click.option(
     "--backend",
-    default="pytorch",
+    default=DEFAULT_BACKEND,
     show_default=True,
     metavar="NAME",
     help="Inference engine of the configs.",

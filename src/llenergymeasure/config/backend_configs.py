@@ -219,7 +219,11 @@ ECHO = BackendSpec(
     target=f"{_INFERENCE}.echo:EchoBackend",
     options=EchoConfig,
     description="A scripted stand-in without a model, for trying things out and for tests.",
-    capabilities=Capabilities(streaming=True),
+    # It has no model: nothing of it can be chosen.
+    capabilities=Capabilities(
+        streaming=True,
+        unused_keys=("device", "dtype", "seed", "revision", "decoder", "load_format"),
+    ),
 )
 
 CODECARBON = EnergyBackendSpec(

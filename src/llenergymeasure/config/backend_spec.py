@@ -11,8 +11,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-LaunchMode = Literal["direct", "accelerate", "torchrun"]
-
 
 class BackendOptions(BaseModel):
     """Base of a backend's own config section; unknown keys are refused."""
@@ -25,25 +23,19 @@ class Capabilities:
     """What an inference backend can do.
 
     Attributes:
-        launch: How its process is started.
-        owns_cuda: True if the engine sets up CUDA in processes of its own.
-        parallelism: Kinds of parallelism it offers, e.g. ``("tensor",)``.
-        batching: Batching strategies it offers.
         streaming: True if token times are observed.
         devices: Values of ``device`` that it can be asked for.
         load_formats: Values of ``load_format`` that it can be asked for.
         hugging_face_models: True if ``model_name`` is a folder, a hub id or ``builtin:NAME``,
             which is then checked before anything is started.
+        unused_keys: Config keys, or sections, that have no effect with it; giving one is a warning.
     """
 
-    launch: LaunchMode = "direct"
-    owns_cuda: bool = False
-    parallelism: tuple[str, ...] = ()
-    batching: tuple[str, ...] = ("static",)
     streaming: bool = False
     devices: tuple[str, ...] = ("auto", "cpu")
     load_formats: tuple[str, ...] = ("auto",)
     hugging_face_models: bool = False
+    unused_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

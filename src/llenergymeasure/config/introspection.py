@@ -19,6 +19,7 @@ from pydantic_core import PydanticUndefined
 from llenergymeasure.config.energy_choice import AUTO
 from llenergymeasure.config.models import ExperimentConfig, config_model
 from llenergymeasure.config.registry import auto_energy_backends, energy_backend, inference_backend
+from llenergymeasure.constants import DEFAULT_BACKEND
 
 Tier = Literal["universal", "backend", "energy"]
 
@@ -93,7 +94,7 @@ def get_streaming_constraints(backend: str) -> dict[str, str]:
     return {}
 
 
-def json_schema(backend: str = "pytorch", energy: str = AUTO) -> dict[str, Any]:
+def json_schema(backend: str = DEFAULT_BACKEND, energy: str = AUTO) -> dict[str, Any]:
     """The JSON Schema of a config for these backends; ``energy`` as in ``energy.backend``.
 
     Raises:

@@ -22,6 +22,7 @@ from llenergymeasure.config.prompt_models import check_prompts, with_synthetic_l
 from llenergymeasure.config.registry import auto_energy_backends, energy_backend, inference_backend
 from llenergymeasure.config.run_models import BaselineConfig as BaselineConfig
 from llenergymeasure.config.run_models import WarmupConfig as WarmupConfig
+from llenergymeasure.constants import DEFAULT_BACKEND
 
 DecoderPreset = Literal["deterministic", "standard", "creative", "factual"]
 
@@ -110,7 +111,7 @@ class ExperimentConfig(_Section):
         min_length=1, description="Local directory, hub id, or builtin:tiny-llama."
     )
     revision: str | None = Field(None, min_length=1, description="Branch, tag or commit.")
-    backend: str = Field("pytorch", min_length=1, description="The inference engine.")
+    backend: str = Field(DEFAULT_BACKEND, min_length=1, description="The inference engine.")
     device: Literal["auto", "cuda", "mps", "cpu"] = Field("auto", description="Where it runs.")
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
         "auto", description="auto: the checkpoint's own on an accelerator, float32 on a CPU."

@@ -30,7 +30,11 @@ from llenergymeasure.config.registry import (
 )
 from llenergymeasure.config.sources.yaml_file import Document
 from llenergymeasure.config.validation import warnings_of
-from llenergymeasure.constants import ENERGY_BACKENDS_GROUP, INFERENCE_BACKENDS_GROUP
+from llenergymeasure.constants import (
+    DEFAULT_BACKEND,
+    ENERGY_BACKENDS_GROUP,
+    INFERENCE_BACKENDS_GROUP,
+)
 from llenergymeasure.exceptions import UnknownBackendError
 
 
@@ -160,20 +164,17 @@ def _validate(
     return config
 
 
-_DEFAULT_BACKEND = "pytorch"
-
-
 def known_backend(name: object, places: Mapping[KeyPath, Place]) -> tuple[str, Problem | None]:
     """``name`` if an engine of that name is registered, else the default and what is wrong.
 
     What is no name at all gives the default and no problem: validation will say it.
     """
     if not isinstance(name, str) or not name:
-        return _DEFAULT_BACKEND, None
+        return DEFAULT_BACKEND, None
     try:
         inference_backend(name)
     except UnknownBackendError as error:
-        return _DEFAULT_BACKEND, _unknown(error, ("backend",), places)
+        return DEFAULT_BACKEND, _unknown(error, ("backend",), places)
     return name, None
 
 

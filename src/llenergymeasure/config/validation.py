@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from llenergymeasure.config.models import DECODER_PRESETS, ExperimentConfig
 from llenergymeasure.config.problems.report import ConfigWarning, Place
+from llenergymeasure.config.registry import inference_backend
 
 LONG_OUTPUT_TOKENS = 2048
 Severity = Literal["warning", "info"]
@@ -26,8 +27,6 @@ WARNING_CODES: Final[dict[str, tuple[Severity, str]]] = {
 }
 
 _SAMPLING = ("decoder.temperature", "decoder.top_k", "decoder.top_p")
-# The echo backend has no model: nothing of it can be chosen.
-_WITHOUT_MODEL = ("device", "dtype", "seed", "revision", "decoder", "load_format")
 
 Origins = Mapping[str, Mapping[str, str]]
 
@@ -80,9 +79,8 @@ def _long(config: ExperimentConfig, provenance: Origins) -> Iterator[ConfigWarni
 
 
 def _without_effect(config: ExperimentConfig, provenance: Origins) -> Iterator[ConfigWarning]:
-    if config.backend != "echo":
-        return
+    unused = inference_backend(config.backend).capabilities.unused_keys
     for key in provenance:
-        if key.split(".")[0] in _WITHOUT_MODEL:
-            message = "has no effect: backend 'echo' is scripted and has no model"
+        if key in unused or key.split(".")[0] in unused:
+            message = f"has no effect: backend {config.backend!r} does not use it"
             yield _warning("no_effect", key, message, provenance)

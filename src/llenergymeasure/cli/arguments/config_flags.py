@@ -11,6 +11,7 @@ import click
 
 from llenergymeasure.cli.arguments import completion
 from llenergymeasure.cli.arguments.options import Number, Whole
+from llenergymeasure.constants import DEFAULT_BACKEND
 
 # Old flag -> (parameter, key, what to write instead).
 _DEPRECATED = {
@@ -115,7 +116,7 @@ def _overrides(given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
         path = str(Path(given["prompts"]).expanduser().absolute())
         overrides |= {"prompts.type": "file", "prompts.path": path}
     deprecated = []
-    backend = given["backend"] or "pytorch"
+    backend = given["backend"] or DEFAULT_BACKEND
     for flag, (parameter, key, instead) in _DEPRECATED.items():
         value = given[parameter]
         if value is not None:

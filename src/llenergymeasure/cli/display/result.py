@@ -27,14 +27,15 @@ from llenergymeasure.cli.display.text.numbers import (
     times,
 )
 from llenergymeasure.cli.display.text.tables import Column, print_table
+from llenergymeasure.config.registry import inference_backend
 from llenergymeasure.domain.experiment import AggregatedResult
 from llenergymeasure.domain.metrics import LatencyMetrics, LatencySummary
 from llenergymeasure.domain.statistics import CycleStats
 from llenergymeasure.domain.validity import Severity, Validity, ValidityStatus, severity
+from llenergymeasure.exceptions import UnknownBackendError
 from llenergymeasure.security import printable
 
 _LABEL_WIDTH = 20
-_ENGINES = {"pytorch": ("transformers", "torch")}
 _FRAME_WIDTH = 4
 _MAX_ERRORS = 3
 _MAX_ERROR_TEXT = 300
@@ -92,7 +93,11 @@ def _setup_rows(result: AggregatedResult) -> Iterator[Row]:
 def _engine(result: AggregatedResult) -> str:
     """The libraries that answered; the backend's version alone would not say whose it is."""
     packages = result.environment.packages
-    engines = [name for name in _ENGINES.get(result.backend.name, ()) if name in packages]
+    try:
+        needed = inference_backend(result.backend.name).requires
+    except UnknownBackendError:  # a plug-in that is not installed any more
+        needed = ()
+    engines = [name for name in needed if name in packages]
     return f"({', '.join(f'{name} {packages[name]}' for name in engines)})" if engines else ""
 
 

@@ -20,7 +20,11 @@ from llenergymeasure.config.registry import (
     list_registered,
 )
 from llenergymeasure.config.runtime_env import Rank
-from llenergymeasure.constants import ENERGY_BACKENDS_GROUP, INFERENCE_BACKENDS_GROUP
+from llenergymeasure.constants import (
+    DEFAULT_BACKEND,
+    ENERGY_BACKENDS_GROUP,
+    INFERENCE_BACKENDS_GROUP,
+)
 from llenergymeasure.exceptions import ConfigurationError, UnknownBackendError
 from llenergymeasure.orchestration.machine.checks import CheckState
 from llenergymeasure.orchestration.machine.source_trial import try_source
@@ -29,9 +33,6 @@ Kind = Literal["inference", "energy"]
 State = Literal["installed", "ok", "not there", "warning", "failed", "missing", "broken"]
 
 _HOW_TO_TRY = "name a config file that has them: lem backends --check {} --config FILE"
-
-# A config needs an inference backend, also where only its energy source is looked at.
-_ANY_BACKEND = "pytorch"
 
 _STATES: dict[CheckState, State] = {
     CheckState.OK: "ok",
@@ -225,7 +226,8 @@ def _energy_config(choice: str, config: ExperimentConfig | None) -> ExperimentCo
             energy[name] = config.energy.options_of(name).model_dump(exclude_unset=True)
     data = {"config_name": "check", "model_name": "none", "energy": energy}
     try:
-        return config_model(_ANY_BACKEND, choice).model_validate(data)
+        # A config needs an engine, also where only its energy source is looked at.
+        return config_model(DEFAULT_BACKEND, choice).model_validate(data)
     except ValidationError as error:
         raise _needs_options("energy", choice) from error
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from llenergymeasure.constants import DEFAULT_BACKEND
 from llenergymeasure.core.machine.load import LoadMeter
 from llenergymeasure.core.machine.nvml_facts import nvml_gpus
 from llenergymeasure.core.processes.measurements import find_other_measurements
@@ -25,7 +26,6 @@ from llenergymeasure.orchestration.machine.doctor_energy import try_energy_sourc
 from llenergymeasure.orchestration.machine.doctor_imports import Probe, probe_module
 from llenergymeasure.orchestration.machine.doctor_load import judge_load, judge_others
 
-DEFAULT_BACKEND = "pytorch"
 _HUB = "huggingface_hub"
 _DISK_FAILED_BYTES = 2**30
 _DISK_WARNING_BYTES = 10 * 2**30

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from llenergymeasure.config.energy_choice import AUTO
 from llenergymeasure.config.models import config_model
 from llenergymeasure.config.runtime_env import Rank
+from llenergymeasure.constants import DEFAULT_BACKEND
 from llenergymeasure.domain.energy import DomainReading, EnergyMethod, EnergyReading
 from llenergymeasure.domain.resolution import EDGE_ERROR, resolution_of
 from llenergymeasure.domain.validity import ValidityStatus, judge
@@ -20,7 +21,7 @@ _NAME = "energy source"
 
 def try_energy_source(timeout_s: float = PROBE_TIMEOUT_S) -> list[Check]:
     """How the source that ``auto`` chooses here came out, and each of its domains."""
-    config = config_model("pytorch").model_validate(
+    config = config_model(DEFAULT_BACKEND).model_validate(
         {"config_name": "doctor", "model_name": "builtin:tiny-llama"}
     )
     name = energy_label(AUTO)
