@@ -300,7 +300,7 @@ COMMAND_LINE = [
         {"c.yaml": GOOD, ".env": b"\xff\xfe\0"},
     ),
     Bad("missing-prompts-flag", ("no file", "p.txt"), {"c.yaml": GOOD}, ("c.yaml", "-p", "p.txt")),
-    Bad("unknown-experiment", ("no experiments here yet",), args=("--resume", "20260101")),
+    Bad("unknown-experiment", ("no experiments in",), args=("--resume", "20260101")),
 ]
 
 ALL = [*UNKNOWN_KEYS, *VALUES, *FILES, *SOURCES, *COMMAND_LINE]

@@ -10,7 +10,7 @@ from llenergymeasure.cli.arguments import completion
 from llenergymeasure.cli.arguments.endings import end_help
 from llenergymeasure.cli.arguments.options import GlobalOptions, current, global_options
 from llenergymeasure.cli.display.text.json_output import write_json
-from llenergymeasure.cli.display.text.notices import say, tell_fault
+from llenergymeasure.cli.display.text.notices import note_to, say, tell_fault
 from llenergymeasure.config.runtime_env import state_dir
 from llenergymeasure.constants import EXIT_RUN_FAILED
 from llenergymeasure.exceptions import LLEnergyMeasureError
@@ -34,14 +34,14 @@ from llenergymeasure.orchestration.stored.inventory import Places, find_experime
 def aggregate(experiment_id: str | None) -> None:
     """Aggregate the experiment ID, or every one that is measured and not aggregated yet.
 
-    ID may be the beginning of an id, or 'latest'.
+    ID may be the beginning of an id, 'latest', or a config's name: then the latest so called.
     """
     options = current()
     places = Places(options.choose_results_dir(), state_dir(), bool(options.results_dir))
     if experiment_id is None:
         _aggregate_all(places, options)
     else:
-        _aggregate_one(find_experiment(experiment_id, places), places, options)
+        _aggregate_one(find_experiment(experiment_id, places, note_to(options)), places, options)
 
 
 def _aggregate_one(entry: ExperimentEntry, places: Places, options: GlobalOptions) -> None:

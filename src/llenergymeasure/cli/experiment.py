@@ -14,7 +14,7 @@ from llenergymeasure.cli.arguments.config_flags import config_flags
 from llenergymeasure.cli.arguments.endings import end_help
 from llenergymeasure.cli.arguments.options import GlobalOptions, current, global_options
 from llenergymeasure.cli.display.progress import progress_view, tell_slow
-from llenergymeasure.cli.display.text.notices import show_warnings
+from llenergymeasure.cli.display.text.notices import note_to, show_warnings
 from llenergymeasure.constants import EXIT_RUN_FAILED
 
 if TYPE_CHECKING:
@@ -221,7 +221,9 @@ def _resume(resume_id: str, options: GlobalOptions, *, aggregate: bool) -> None:
 
     chosen = _run_options(options, None, aggregate=aggregate)
     entry = find_experiment(
-        resume_id, Places(chosen.results_dir, chosen.state_dir, bool(options.results_dir))
+        resume_id,
+        Places(chosen.results_dir, chosen.state_dir, bool(options.results_dir)),
+        note_to(options),
     )
     with progress_view(options) as observer:
         outcome = resume(entry, chosen, observer)

@@ -13,7 +13,7 @@ from llenergymeasure.cli.arguments.endings import end_help
 from llenergymeasure.cli.arguments.options import current, global_options
 from llenergymeasure.cli.arguments.selecting import selection_options
 from llenergymeasure.cli.display.text.json_output import write_json
-from llenergymeasure.cli.display.text.notices import say, tell_fault
+from llenergymeasure.cli.display.text.notices import note_to, say, tell_fault
 from llenergymeasure.constants import EXIT_RUN_FAILED
 from llenergymeasure.exceptions import StorageError
 
@@ -68,7 +68,7 @@ def export(
     chosen = _format(form, output, as_json=options.json)
     places = Places(options.choose_results_dir(), state_dir(), bool(options.results_dir))
     entries = (
-        [find_experiment(text, places) for text in ids]
+        [find_experiment(text, places, note_to(options)) for text in ids]
         if ids
         else list_experiments(places, include_unfinished=True)
     )

@@ -65,9 +65,10 @@ def list_results(everything: bool, selection: Selection) -> None:
 def show_result(experiment_id: str) -> None:
     """Show the experiment ID: its result, or where it stands.
 
-    ID may be the beginning of an id, or 'latest'.
+    ID may be the beginning of an id, 'latest', or a config's name: then the latest so called.
     """
     from llenergymeasure.cli.display import experiments, outcome
+    from llenergymeasure.cli.display.text.notices import note_to
     from llenergymeasure.config.runtime_env import state_dir
     from llenergymeasure.orchestration.stored.entry import Trouble
     from llenergymeasure.orchestration.stored.inventory import (
@@ -79,7 +80,7 @@ def show_result(experiment_id: str) -> None:
 
     options = current()
     places = Places(options.choose_results_dir(), state_dir(), bool(options.results_dir))
-    entry = find_experiment(experiment_id, places)
+    entry = find_experiment(experiment_id, places, note_to(options))
     if isinstance(entry.status, Trouble):
         raise explain(entry)
     if entry.is_finished:

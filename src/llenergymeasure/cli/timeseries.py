@@ -10,7 +10,7 @@ from llenergymeasure.cli.arguments import completion
 from llenergymeasure.cli.arguments.endings import end_help
 from llenergymeasure.cli.arguments.options import Whole, current, global_options
 from llenergymeasure.cli.display.text.json_output import write_json
-from llenergymeasure.cli.display.text.notices import say, tell_fault
+from llenergymeasure.cli.display.text.notices import note_to, say, tell_fault
 from llenergymeasure.cli.export import write_table
 
 _FORMS = ("png", "svg", "pdf", "html", "csv")
@@ -70,8 +70,8 @@ def timeseries(
 ) -> None:
     """Plot or export what was sampled during the experiment ID.
 
-    Without an output file: what there is, in a table. ID may be the beginning of an id, or
-    'latest'. A plot keeps every peak; a CSV file holds every sample.
+    Without an output file: what there is, in a table. ID may be the beginning of an id, 'latest',
+    or a config's name. A plot keeps every peak; a CSV file holds every sample.
     """
     from llenergymeasure.cli.arguments.questions import may_replace
     from llenergymeasure.cli.display.timeseries import show_summaries
@@ -89,7 +89,7 @@ def timeseries(
     options = current()
     chosen = _format(form, output, as_json=options.json)
     places = Places(options.choose_results_dir(), state_dir(), bool(options.results_dir))
-    entry = find_experiment(experiment_id, places)
+    entry = find_experiment(experiment_id, places, note_to(options))
     found = find_results(entry)
     for fault in found.faults:
         tell_fault("Left out:", fault)

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from llenergymeasure.config.problems.nearest import did_you_mean
 from llenergymeasure.domain.experiment import ExperimentStatus
 from llenergymeasure.exceptions import (
     ConfigurationError,
@@ -216,34 +215,6 @@ class StateStore(ABC):
     def find_unfinished(self, config_hash: str) -> list[ExperimentState]:
         """Failed and interrupted experiments of one config, oldest first."""
         return [s for s in self.states() if s.config_hash == config_hash and s.status in UNFINISHED]
-
-    def resolve_id(self, text: str) -> str:
-        """The id that a user means: a whole id, the beginning of just one, or ``latest``.
-
-        Raises:
-            UnknownExperimentError: None or several fit.
-        """
-        ids = self.ids()
-        if text == LATEST and ids:
-            return ids[-1]
-        if text in ids:
-            return text
-        fitting = [experiment_id for experiment_id in ids if experiment_id.startswith(text)]
-        if text and len(fitting) == 1:
-            return fitting[0]
-        if text and fitting:
-            raise UnknownExperimentError(
-                f"{len(fitting)} experiments begin with {text!r}",
-                hint=f"they are: {', '.join(fitting[:5])}{' ...' if len(fitting) > 5 else ''}",
-            )
-        if not ids:
-            raise UnknownExperimentError(
-                "there are no experiments here yet", hint="run one with: lem experiment CONFIG"
-            )
-        raise UnknownExperimentError(
-            f"there is no experiment {text!r}{did_you_mean(text, [*ids, LATEST])}",
-            hint="list them with: lem results list --all",
-        )
 
     def _change(
         self, experiment_id: str, step: Callable[[ExperimentState], ExperimentState]

@@ -5,9 +5,11 @@ Results without a state (copied here, or their state was deleted) are listed too
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from llenergymeasure.config.problems.nearest import did_you_mean
 from llenergymeasure.domain.experiment import AggregatedResult
 from llenergymeasure.exceptions import (
     ConfigurationError,
@@ -58,29 +60,33 @@ def list_experiments(places: Places, *, include_unfinished: bool = False) -> lis
     """
     states = StateManager(places.state_dir)
     states.sweep_stale()
-    entries = [
-        make_entry(experiment_id, states, places.results_dir, here_first=places.only_here)
-        for experiment_id in _ids(places, states)
-    ]
+    entries = [_make(experiment_id, states, places) for experiment_id in _ids(places, states)]
     here = [e for e in entries if not places.only_here or e.results_dir == places.results_dir]
     if include_unfinished:
         return here
     return [e for e in here if e.is_finished]
 
 
-def find_experiment(text: str, places: Places) -> ExperimentEntry:
-    """The experiment that a user means: an id, the beginning of just one, or ``latest``.
+def find_experiment(
+    text: str, places: Places, tell: Callable[[str], None] = lambda _: None
+) -> ExperimentEntry:
+    """The experiment that a user means: an id, the beginning of just one, ``latest``, or a name.
+
+    A config's name that several have means the latest of them; ``tell`` is told so.
 
     Raises:
-        UnknownExperimentError: None or several fit.
+        UnknownExperimentError: None fits, or several ids begin so.
     """
     states = StateManager(places.state_dir)
     states.sweep_stale()
     known = _ids(places, states)
     if places.only_here:
         known = [i for i in known if _results_dir(i, places, states) == places.results_dir]
-    chosen = _resolve(text, known, places)
-    return make_entry(chosen, states, places.results_dir, here_first=places.only_here)
+    found = _match_id(text, known, places)
+    if found is not None:
+        return _make(found, states, places)
+    entries = [_make(experiment_id, states, places) for experiment_id in known]
+    return _match_name(text, entries, tell)
 
 
 def load_result(text: str, places: Places) -> tuple[AggregatedResult, Path]:
@@ -112,7 +118,11 @@ def _ids(places: Places, states: StateManager) -> list[str]:
     return sorted({*states.ids(), *stored.aggregated_ids(), *stored.raw_ids()})
 
 
-def _resolve(text: str, known: list[str], places: Places) -> str:
+def _make(experiment_id: str, states: StateManager, places: Places) -> ExperimentEntry:
+    return make_entry(experiment_id, states, places.results_dir, here_first=places.only_here)
+
+
+def _match_id(text: str, known: list[str], places: Places) -> str | None:
     if not known:
         raise UnknownExperimentError(
             f"there are no experiments in {places.results_dir} yet",
@@ -122,17 +132,37 @@ def _resolve(text: str, known: list[str], places: Places) -> str:
     if text == LATEST:
         return known[-1]
     fitting = [i for i in known if i == text] or [i for i in known if text and i.startswith(text)]
-    if len(fitting) == 1:
-        return fitting[0]
-    if fitting:
-        more = " ..." if len(fitting) > 5 else ""
+    if len(fitting) > 1:
         raise UnknownExperimentError(
             f"{len(fitting)} experiments begin with {text!r}",
-            hint=f"they are: {', '.join(fitting[:5])}{more}",
+            hint=f"they are: {_name_some(fitting)}",
         )
-    raise UnknownExperimentError(
-        f"there is no experiment {text!r}", hint="list them with: lem results list --all"
-    )
+    return fitting[0] if fitting else None
+
+
+def _match_name(
+    text: str, entries: list[ExperimentEntry], tell: Callable[[str], None]
+) -> ExperimentEntry:
+    called = [entry for entry in entries if text and entry.config_name == text]
+    if not called:
+        names = {entry.config_name for entry in entries if entry.config_name}
+        valid = [*sorted(names), *(entry.experiment_id for entry in entries), LATEST]
+        raise UnknownExperimentError(
+            f"there is no experiment {text!r}{did_you_mean(text, valid)}",
+            hint="list them with: lem results list --all",
+        )
+    *earlier, latest = called
+    if earlier:
+        ids = _name_some([entry.experiment_id for entry in reversed(earlier)])
+        tell(
+            f"{len(called)} experiments are called {text!r}; taken is the latest, "
+            f"{latest.experiment_id}; the others are: {ids}"
+        )
+    return latest
+
+
+def _name_some(ids: list[str]) -> str:
+    return f"{', '.join(ids[:5])}{' ...' if len(ids) > 5 else ''}"
 
 
 def _results_dir(experiment_id: str, places: Places, states: StateManager) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import click
 
@@ -31,6 +31,11 @@ def tell_fault(mark: str, fault: LLEnergyMeasureError, name: str = "") -> None:
     """Print on stderr what is wrong, with ``name`` before it, and what to do."""
     hint = f"; {fault.hint}" if fault.hint else ""
     tell(mark, f"{name}{': ' if name else ''}{fault.message}{hint}")
+
+
+def note_to(options: GlobalOptions) -> Callable[[str], None]:
+    """What prints a note on stderr, unless ``--quiet``."""
+    return lambda words: None if options.quiet else tell("Note:", words)
 
 
 def show_warnings(warnings: Iterable[object], options: GlobalOptions) -> None:
