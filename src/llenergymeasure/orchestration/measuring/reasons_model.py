@@ -61,7 +61,7 @@ def batch_reason(model: ModelInfo, traces: Sequence[RequestTrace]) -> Reason | N
         return None
     return Reason(
         code=ReasonCode.BATCH_CHANGES_ANSWERS,
-        detail=f"{changed} of {len(traces)} prompts were answered in another way than alone: "
+        detail=f"{changed} of {len(traces)} prompts may have other answers than they have alone: "
         f"{_WHY[effect]}; {_ADVICE[effect]}",
     )
 

@@ -47,7 +47,7 @@ def test_it_counts_the_prompts_that_were_answered_otherwise(effect, batches, cha
     assert reason is not None
     assert reason.code is ReasonCode.BATCH_CHANGES_ANSWERS
     total = sum(map(len, batches))
-    assert reason.detail.startswith(f"{changed} of {total} prompts were answered in another way")
+    assert reason.detail.startswith(f"{changed} of {total} prompts may have other answers")
     assert "set the batch size to 1" in reason.detail
 
 

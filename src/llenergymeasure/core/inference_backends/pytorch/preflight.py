@@ -192,19 +192,20 @@ def _report(
     cut = [one.tokens for one in seen if one.is_cut]
     if cut:
         default = "" if "max_input_tokens" in config.model_fields_set else " (the default)"
+        are = "is" if len(cut) == 1 else "are"
         yield (
-            f"{len(cut):,} of {of} are longer than max_input_tokens {config.max_input_tokens}"
+            f"{len(cut):,} of {of} {are} longer than max_input_tokens {config.max_input_tokens}"
             f"{default} and will be cut; the longest has {max(cut):,} tokens. To keep them whole "
             f"set max_input_tokens to {max(cut)}, or to null for no limit"
         )
     unfit = sum(positions is not None and one.needed > positions for one in seen)
     if not unfit:
         return
-    words = (
-        f"do not fit into the model's {positions:,} positions with {config.max_output_tokens:,} "
-        "output tokens"
+    where = (
+        f"into the model's {positions:,} positions with {config.max_output_tokens:,} output tokens"
     )
     advice = "lower max_output_tokens or max_input_tokens"
     if unfit == total:
-        raise ConfigurationError(f"all {total:,} prompts {words}", hint=advice)
-    yield f"{unfit:,} of {of} {words} and will fail; {advice}"
+        raise ConfigurationError(f"none of {of} fits {where}", hint=advice)
+    do = "does" if unfit == 1 else "do"
+    yield f"{unfit:,} of {of} {do} not fit {where} and will fail; {advice}"

@@ -60,13 +60,14 @@ def test_the_number_of_prompts_that_will_be_cut_is_that_of_the_run(tiny_llama, l
         assert notes == []
         return
     [note] = notes
+    assert number > 1
     assert note.startswith(f"{number} of 80 prompts are longer than max_input_tokens {limit} and")
     assert f"the longest has {most} tokens" in note and "or to null for no limit" in note
 
 
 def test_the_default_limit_is_called_one(tiny_llama: Path) -> None:
     [note] = look_ahead(config(tiny_llama), ["a b " * 900, "short"])
-    assert note.startswith("1 of 2 prompts are longer than max_input_tokens 512 (the default)")
+    assert note.startswith("1 of 2 prompts is longer than max_input_tokens 512 (the default)")
     assert look_ahead(config(tiny_llama, max_input_tokens=None), ["a b " * 900]) == []
 
 
@@ -90,11 +91,11 @@ class TestRoom:
     def test_prompts_that_do_not_fit_are_counted(self, narrow: Path) -> None:
         prompts = ["a b " * 40, "short"]
         [note] = look_ahead(config(narrow), prompts)
-        assert note.startswith("1 of 2 prompts do not fit into the model's 64 positions with 9")
+        assert note.startswith("1 of 2 prompts does not fit into the model's 64 positions with 9")
         assert not any("fit" in n for n in look_ahead(config(narrow, max_input_tokens=55), prompts))
 
     def test_none_that_fits_is_refused(self, narrow: Path) -> None:
-        with pytest.raises(ConfigurationError, match="all 2 prompts do not fit"):
+        with pytest.raises(ConfigurationError, match="none of 2 prompts fits into"):
             look_ahead(config(narrow), ["a b " * 40, "c d " * 50])
         with pytest.raises(ConfigurationError, match="leaves no room for a prompt in the 64"):
             look_ahead(config(narrow, max_output_tokens=64), ["short"])
@@ -102,7 +103,7 @@ class TestRoom:
     def test_synthetic_prompts_have_the_length_that_is_asked_for(self, narrow: Path) -> None:
         prompts: list[Prompt] = [SyntheticPrompt("a", 60, 4), SyntheticPrompt("a", 60, 5)]
         [note] = look_ahead(config(narrow), prompts)
-        assert note.startswith("1 of 2 prompts do not fit")
+        assert note.startswith("1 of 2 prompts does not fit")
 
     @pytest.mark.parametrize("positions", [-1, 0, None])
     def test_no_limit_is_none(self, copy: Path, positions: int | None) -> None:
