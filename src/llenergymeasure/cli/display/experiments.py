@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from datetime import datetime
+from textwrap import shorten as shorten_text
 from typing import Any
 
 from llenergymeasure.cli.arguments.options import GlobalOptions
@@ -18,6 +19,8 @@ from llenergymeasure.orchestration.stored.entry import (
     Trouble,
 )
 from llenergymeasure.orchestration.stored.inventory import Places, log_file
+
+_MOST_REASON = 44
 
 
 def show_entries(
@@ -36,20 +39,20 @@ def show_entries(
         return
     if shown:
         from llenergymeasure.cli.display.text.console import console
-        from llenergymeasure.cli.display.text.tables import Column, print_table
+        from llenergymeasure.cli.display.text.tables import KEPT, Column, print_table
 
         columns = [
             Column("id"),
-            Column("config", keep=6),
-            Column("status", keep=8),
+            Column("config", keep=KEPT),
+            Column("status", keep=KEPT if everything else 1),
             Column("cycles", numeric=True, keep=2),
-            Column("output tokens/s", numeric=True, keep=4),
-            Column("J/cycle", numeric=True, keep=7),
-            Column("J/output token", numeric=True, keep=3),
-            Column("verdict", keep=5),
+            Column("output tokens/s", numeric=True, keep=5),
+            Column("J/cycle", numeric=True, keep=6),
+            Column("J/output token", numeric=True, keep=7),
+            Column("verdict", keep=4 if everything else KEPT),
         ]
         if everything:
-            columns.append(Column("reason", keep=9, wraps=True))
+            columns.append(Column("reason", keep=KEPT, wraps=True))
         print_table(console(), columns, [_cells(entry, everything) for entry in shown])
     elif of > len(entries):
         say(f"no experiment fits ({count(of)} without the filters)", options)
@@ -104,7 +107,12 @@ def _cells(entry: ExperimentEntry, everything: bool) -> list[str]:
         _with_origin(summary.j_per_output_token, summary) if summary else MISSING,
         str(summary.validity) if summary else MISSING,
     ]
-    return [*cells, entry.reason or ""] if everything else cells
+    return [*cells, _begin(entry.reason or "")] if everything else cells
+
+
+def _begin(reason: str) -> str:
+    """What fits into three lines of a narrow column; ``results show`` has the whole."""
+    return shorten_text(reason, _MOST_REASON, placeholder=" ...")
 
 
 def _with_origin(value_j: float | None, summary: ResultSummary) -> str:

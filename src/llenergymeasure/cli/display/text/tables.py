@@ -6,7 +6,7 @@ Where even the columns that are always kept do not fit, each row becomes a few l
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich import box
 from rich.cells import cell_len
@@ -20,6 +20,8 @@ from llenergymeasure.security import printable
 _GAP = 2
 _INDENT = "  "
 KEPT = 10
+# Below every other column.
+_SAME = KEPT + 1
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Column:
         header: With the unit, where there is one.
         numeric: Right-aligned, never wrapped or cut.
         keep: The column with the lowest is left out first when space is short; one with ``KEPT``
-            never is.
+            never is, unless it says the same in every row: such columns go before all others.
         wraps: Text that may take several lines.
         least: Columns of the terminal that such text needs, so that its lines can be read.
     """
@@ -43,17 +45,38 @@ class Column:
 
 
 def print_table(to: Console, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows of cells; says which columns did not fit."""
+    """Print rows of cells; says which columns did not fit, or what stands in all of their rows."""
     rows = [[printable(cell) for cell in row] for row in rows]
+    columns = _rank(columns, rows)
     shown = fitting(columns, rows, to.width)
     if _width(columns, rows, shown) > to.width:
         shown = [0, *(i for i in shown[1:] if columns[i].keep >= KEPT)]
         _print_stacked(to, columns, rows, shown)
     else:
         _print_columns(to, columns, rows, shown)
-    left_out = [column.header for i, column in enumerate(columns) if i not in shown]
-    if left_out:
-        to.print(Text(f"(no room for: {', '.join(left_out)}; --json has all)", style="dim"))
+    left_out = [i for i in range(len(columns)) if i not in shown]
+    same = [f"{columns[i].header} {rows[0][i]}" for i in left_out if _is_same(rows, i)]
+    others = [columns[i].header for i in left_out if not _is_same(rows, i)]
+    if same:
+        _print_aside(to, f"(in every row: {', '.join(same)})")
+    if others:
+        _print_aside(to, f"(no room for: {', '.join(others)}; --json has all)")
+
+
+def _print_aside(to: Console, text: str) -> None:
+    to.print(Text(text, style="dim"))
+
+
+def _rank(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[Column]:
+    """The columns, those last that say the same in every row and so tell rows apart least."""
+    return [
+        replace(column, keep=column.keep - _SAME) if at and _is_same(rows, at) else column
+        for at, column in enumerate(columns)
+    ]
+
+
+def _is_same(rows: Sequence[Sequence[str]], index: int) -> bool:
+    return len(rows) > 1 and len({row[index] for row in rows}) == 1
 
 
 def _print_columns(
