@@ -81,8 +81,14 @@ class EnergyConfig(_Section):
 class TimeseriesConfig(_Section):
     """What an energy source samples within the window, as a file beside the raw result."""
 
-    enabled: bool = Field(True, description="false: no time series, whatever save says.")
-    save: bool = Field(True, description="Keep the samples as Parquet beside each raw result.")
+    enabled: bool = Field(
+        True,
+        description="Sample every sample_interval_ms; false: keep no samples.",
+    )
+    save: bool = Field(
+        True,
+        description="Keep the samples as Parquet; false: they only serve joules.",
+    )
     sample_interval_ms: float = Field(
         100.0,
         ge=50,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
+
+from pydantic import AwareDatetime
 
 from llenergymeasure.domain.base import Count, NonNegative, Record
 from llenergymeasure.domain.validity import Reason
@@ -52,7 +53,7 @@ class DomainBaseline(Record):
     uncertainty_w: NonNegative | None = None
     duration_s: NonNegative | None = None
     samples: Count = 0
-    measured_at: datetime | None = None
+    measured_at: AwareDatetime | None = None
     age_s: NonNegative | None = None
     reason: str | None = None
     findings: tuple[Reason, ...] = ()

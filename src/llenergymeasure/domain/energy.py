@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
-from pydantic import model_validator
+from pydantic import AwareDatetime, model_validator
 
 from llenergymeasure.domain.base import Count, NonNegative, Record, Share
 from llenergymeasure.domain.brief import Brief, tell_joules
@@ -50,7 +50,7 @@ class MeasurementWindow(Record):
 
     start_monotonic_ns: Count
     end_monotonic_ns: Count
-    start_utc: datetime
+    start_utc: AwareDatetime
     duration_s: NonNegative
 
     @model_validator(mode="after")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 
 from llenergymeasure.constants import RESULT_SCHEMA_VERSION
 from llenergymeasure.domain.base import Celsius, Count, NonNegative, Ordinal, Record
@@ -157,7 +156,7 @@ class RawProcessResult(Brief, Record):
     cycle: Ordinal
     process_index: Count
     process_count: Ordinal
-    created_at: datetime
+    created_at: AwareDatetime
     window: MeasurementWindow
     inference: InferenceMetrics
     latency: LatencyMetrics
@@ -295,8 +294,8 @@ class AggregatedResult(Brief, Record):
     experiment_id: str
     config_name: str
     status: ExperimentStatus
-    created_at: datetime
-    aggregated_at: datetime
+    created_at: AwareDatetime
+    aggregated_at: AwareDatetime
     model: ModelInfo
     backend: BackendInfo
     environment: EnvironmentMetadata

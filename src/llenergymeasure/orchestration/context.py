@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 
 from llenergymeasure.config.models import ExperimentConfig, config_model
 from llenergymeasure.constants import CONTEXT_SCHEMA_VERSION
@@ -40,7 +39,7 @@ class ExperimentContext(Record):
     results_dir: str
     cycles: tuple[int, ...]
     planned_cycles: int
-    created_at: datetime
+    created_at: AwareDatetime
     parent_pid: int
 
     @property

@@ -68,7 +68,7 @@ def create_energy_backend(config: ExperimentConfig, rank: Rank) -> EnergyBackend
     ] or [energy_backend(NONE)]
     options = {spec.name: config.energy.options_of(spec.name) for spec in specs}
     backend = _energy_source(choice, specs, options)
-    if config.timeseries.kept and isinstance(backend, AdjustableSampling):
+    if config.timeseries.enabled and isinstance(backend, AdjustableSampling):
         backend.sample_every(config.timeseries.sample_interval_ms / 1e3)
     return backend
 

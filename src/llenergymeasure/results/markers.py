@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from llenergymeasure.constants import COMPLETION_MARKER_PREFIX, RESULT_SCHEMA_VERSION
 from llenergymeasure.domain.base import Record
@@ -42,7 +42,7 @@ class CompletionMarker(Record):
     sha256: str
     requests_sha256: str
     timeseries_sha256: str | None = None
-    created_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    created_at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
 
 
 def marker_path(folder: Path, process_index: int) -> Path:

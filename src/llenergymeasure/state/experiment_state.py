@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
+from pydantic import AwareDatetime
+
 from llenergymeasure.constants import STATE_SCHEMA_VERSION
 from llenergymeasure.domain.base import Record
 from llenergymeasure.domain.experiment import ExperimentStatus
@@ -31,7 +33,7 @@ class Step(Record):
     """One step that was taken."""
 
     to: ExperimentStatus
-    at: datetime
+    at: AwareDatetime
     reason: str | None = None
 
 
@@ -57,8 +59,8 @@ class ExperimentState(Record):
     planned_cycles: int
     results_dir: str
     results_from_here: str | None = None
-    created_at: datetime
-    updated_at: datetime
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
     owner: ProcessIdentity | None = None
     child: ProcessIdentity | None = None
     reason: str | None = None

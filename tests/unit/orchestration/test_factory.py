@@ -35,6 +35,30 @@ def test_names_become_classes() -> None:
     assert isinstance(factory.create_energy_backend(replay("machine"), FIRST), ReplayBackend)
 
 
+@pytest.mark.parametrize(
+    ("asked", "interval_s", "kept"),
+    [
+        ({}, 0.1, True),
+        ({"enabled": True, "save": False}, 0.1, False),
+        ({"enabled": False, "save": True}, None, False),
+        ({"enabled": False, "save": False}, None, False),
+        ({"save": False, "sample_interval_ms": 500}, 0.5, False),
+    ],
+)
+def test_sampling_and_keeping_the_samples_are_two_things(
+    monkeypatch: pytest.MonkeyPatch,
+    asked: dict[str, object],
+    interval_s: float | None,
+    kept: bool,
+) -> None:
+    told: list[float] = []
+    monkeypatch.setattr(ReplayBackend, "sample_every", lambda _, every_s: told.append(every_s))
+    chosen = config(energy={"backend": "replay", "replay": {"curve": {}}}, timeseries=asked)
+    factory.create_energy_backend(chosen, FIRST)
+    assert told == ([] if interval_s is None else [interval_s])
+    assert chosen.timeseries.kept == kept
+
+
 def test_none_is_no_source() -> None:
     made = factory.create_energy_backend(config(energy={"backend": "none"}), FIRST)
     assert isinstance(made, NoEnergyBackend)

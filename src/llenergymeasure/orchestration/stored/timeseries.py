@@ -147,5 +147,6 @@ def _none_saved(experiment_id: str, results: Sequence[RawProcessResult]) -> Conf
     sources = ", ".join(sorted({raw.energy.backend for raw in results}))
     return ConfigurationError(
         f"no time series was saved with experiment {experiment_id}",
-        hint=f"either timeseries.save was false, or its energy source ({sources}) takes no samples",
+        hint="timeseries.enabled or timeseries.save was false, or its energy source "
+        f"({sources}) takes no samples",
     )

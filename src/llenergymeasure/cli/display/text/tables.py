@@ -104,6 +104,8 @@ def _print_stacked(
     for row in rows:
         to.print(Text(row[first], style="bold"), soft_wrap=True)
         for index in others:
+            if not row[index]:
+                continue
             header = "" if columns[index].wraps else f"{columns[index].header}: "
             for line in wrap_line(header + row[index], to.width - len(_INDENT)):
                 to.print(Text(_INDENT + line), soft_wrap=True)
