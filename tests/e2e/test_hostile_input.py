@@ -282,7 +282,9 @@ def changed(before: dict[str, bytes | None], folder: Path) -> set[str]:
 def test_a_state_that_leads_elsewhere_finds_nothing_there(
     lem: Lem, unfinished: str, results_dir: str
 ) -> None:
-    change_state(lem, unfinished, results_dir=results_dir)
+    change_state(lem, unfinished, results_dir=results_dir, results_from_here=results_dir)
+    # Where they lie by default they would be found.
+    (lem.folder / "results").rename(lem.folder / "away")
     before = tree(lem.folder)
     commands = [
         ("experiment", "--resume", unfinished),
