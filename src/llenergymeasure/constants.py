@@ -38,9 +38,6 @@ OWN_VARIABLES: Final = {
     PARENT_PID_ENV: "set by lem for its measuring process, not by you",
 }
 
-# SIGTERM, then this long, then SIGKILL.
-SHUTDOWN_GRACE_S: Final = 2.0
-
 INFERENCE_BACKENDS_GROUP: Final = "llenergymeasure.inference_backends"
 ENERGY_BACKENDS_GROUP: Final = "llenergymeasure.energy_backends"
 

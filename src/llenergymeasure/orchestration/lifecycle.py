@@ -14,8 +14,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
-from llenergymeasure.constants import PARENT_PID_ENV, SHUTDOWN_GRACE_S
+from llenergymeasure.constants import PARENT_PID_ENV
 
+# SIGTERM, then this long, then SIGKILL.
+_SHUTDOWN_GRACE_S = 2.0
 _PR_SET_PDEATHSIG = 1
 _PARENT_CHECK_S = 0.25
 
@@ -38,7 +40,7 @@ def spawn(command: Sequence[str], output: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def end_group(process: subprocess.Popen[bytes], grace_s: float = SHUTDOWN_GRACE_S) -> None:
+def end_group(process: subprocess.Popen[bytes], grace_s: float = _SHUTDOWN_GRACE_S) -> None:
     """End a spawned process and all it started: SIGTERM, a grace period, SIGKILL."""
     _signal_group(process, signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
