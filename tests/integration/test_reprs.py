@@ -8,6 +8,7 @@ import pytest
 
 import llenergymeasure
 from llenergymeasure import AggregatedResult, EnergyMeter
+from llenergymeasure.cli.display.result import result_rows
 from llenergymeasure.domain.brief import Brief
 from llenergymeasure.orchestration.metering.command import measure_command
 
@@ -85,3 +86,13 @@ def test_the_spread_over_cycles_has_attributes(result: AggregatedResult) -> None
     # A result of an older version may lack a quantity.
     del stored["cycles"]["stats"]["marginal_j"]
     assert AggregatedResult.model_validate(stored).cycles.stats.marginal_j is None
+
+
+def test_every_sum_over_cycles_is_called_one(result: AggregatedResult) -> None:
+    told: dict[str, str] = {}
+    for label, value in result_rows(result):
+        told.setdefault(label.strip(), value)
+    for name in ("Requests", "Tokens", "Time"):
+        assert "sum of 2 cycles" in told[name], name
+    assert "sum of 2 cycles" in told and "sum" not in told["Energy per cycle"]
+    assert "sum of 2 cycles" in repr(result)

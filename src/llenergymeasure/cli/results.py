@@ -34,7 +34,7 @@ def results() -> None:
     "list",
     epilog=end_help(
         "lem results list",
-        "lem results list --all --sort total_j --reverse",
+        "lem results list --all --sort j_per_cycle --reverse",
         'lem results list --model "*llama*" --validity valid',
     ),
 )

@@ -311,10 +311,11 @@ class AggregatedResult(Brief, Record):
     def _brief(self) -> dict[str, str]:
         energy, inference = self.metrics.energy, self.metrics.inference
         cycles = f"{self.cycles.n} cycle{'' if self.cycles.n == 1 else 's'}"
+        of = f", sum of {cycles}" if self.cycles.n > 1 else ""
         return {
             "experiment": f"{self.experiment_id} ({self.config_name}, {cycles})",
             "model": self.model.name,
             "verdict": self.validity.status.value,
-            "energy": tell_joules(energy.total_j, energy.uncertainty_j, energy.origin),
-            "output": f"{inference.output_tokens:,} tokens",
+            "energy": tell_joules(energy.total_j, energy.uncertainty_j, energy.origin) + of,
+            "output": f"{inference.output_tokens:,} tokens{of}",
         }

@@ -152,6 +152,11 @@ class EnergyMetrics(Brief, Record):
         """``measured``, ``estimated`` or ``replayed``; None where there is no number."""
         return "replayed" if self.replayed else self.headline
 
+    def half_width_of(self, value_j: float | None) -> float | None:
+        """Half the interval of joules per something, or per cycle: what divides is exact."""
+        relative = self.relative_uncertainty
+        return None if value_j is None or relative is None else value_j * relative
+
     def _brief(self) -> dict[str, str]:
         told = {"total": tell_joules(self.total_j, self.uncertainty_j, self.origin)}
         if self.total_j is None:

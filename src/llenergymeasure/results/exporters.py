@@ -55,6 +55,7 @@ def experiment_row(result: AggregatedResult) -> Row:
         **_latency(result.metrics.latency),
         **_energy_per_cycle(result),
         **_energy(energy),
+        "energy_total_cycles": result.cycles.n,
         **_marginal(energy),
         **_per("j_per_output_token", energy.j_per_output_token, energy),
         **_per("j_per_total_token", energy.j_per_total_token, energy),
@@ -126,19 +127,12 @@ def _joules(name: str, value_j: float | None, half_j: float | None, origin: str 
 
 def _per(name: str, value_j: float | None, energy: EnergyMetrics) -> Row:
     """Joules per something: counts are exact, so the total's relative interval holds."""
-    relative = energy.relative_uncertainty
     known = value_j is not None
     return {
         name: value_j,
-        f"{name}_uncertainty": value_j * relative
-        if value_j is not None and relative is not None
-        else None,
-        f"{name}_origin": _origin(energy) if known else None,
+        f"{name}_uncertainty": energy.half_width_of(value_j),
+        f"{name}_origin": energy.origin if known else None,
     }
-
-
-def _origin(energy: EnergyMetrics) -> str | None:
-    return "replayed" if energy.replayed else energy.headline
 
 
 def _origin_of(domain: DomainReading, raw: RawProcessResult) -> str:
@@ -156,12 +150,12 @@ def _energy(energy: EnergyMetrics) -> Row:
     ]
     return {
         "energy_headline": energy.headline,
-        **_joules("energy_total", energy.total_j, energy.uncertainty_j, _origin(energy)),
+        **_joules("energy_total", energy.total_j, energy.uncertainty_j, energy.origin),
         **_joules(
             "energy_partial",
             energy.partial_j,
             energy.uncertainty_j if energy.partial_j == energy.total_j else None,
-            _origin(energy),
+            energy.origin,
         ),
         **_joules("energy_estimated", energy.estimated_j, sum_if_all(estimated), "estimated"),
         "energy_measured_share": energy.measured_share,
@@ -182,7 +176,7 @@ def _energy_per_cycle(result: AggregatedResult) -> Row:
             "energy_per_cycle",
             mean.mean_j if mean else None,
             mean.meter_uncertainty_j if mean else None,
-            _origin(result.metrics.energy),
+            result.metrics.energy.origin,
         ),
         "energy_per_cycle_spread_std_j": mean.std_j if mean else None,
         "energy_per_cycle_spread_uncertainty_j": mean.spread_uncertainty_j if mean else None,
@@ -212,7 +206,7 @@ def _marginal(energy: EnergyMetrics) -> Row:
     taken_off = [b for b in energy.baseline or () if b.power_w is not None]
     known = energy.marginal_j is not None
     idle_j = (energy.total_j or 0.0) - (energy.marginal_j or 0.0) if known else None
-    origin = _origin(energy)
+    origin = energy.origin
     return {
         **_joules("energy_marginal", energy.marginal_j, energy.marginal_uncertainty_j, origin),
         "energy_idle_level": " ".join(dict.fromkeys(b.level for b in taken_off)) or None,

@@ -41,7 +41,7 @@ def energy_rows(energy: EnergyMetrics, cycles: Cycles | None = None) -> Iterator
     several = cycles is not None and cycles.n > 1
     if cycles is not None and several:
         yield from _per_cycle(energy, cycles)
-        yield f"  all {cycles.n} cycles", or_reason(_headline(energy), energy.reason)
+        yield f"  sum of {cycles.n} cycles", or_reason(_headline(energy), energy.reason)
     else:
         yield "Energy", or_reason(_headline(energy), energy.reason)
     if energy.total_j is None and energy.partial_j is not None:
@@ -66,9 +66,10 @@ def energy_rows(energy: EnergyMetrics, cycles: Cycles | None = None) -> Iterator
     yield "  per output token", per_token
     yield "  per total token", _per(energy.j_per_total_token, energy)
     yield "  per request", _per(energy.j_per_request, energy)
-    yield from _above_idle(energy)
+    of = f", sum of {cycles.n} cycles" if cycles is not None and several else ""
+    yield from _above_idle(energy, of)
     yield from condition_rows(energy.conditions)
-    yield "Emissions", _emissions(energy)
+    yield "Emissions", _emissions(energy, of)
 
 
 def _per_cycle(energy: EnergyMetrics, cycles: Cycles) -> Iterator[Row]:
@@ -92,11 +93,13 @@ def _meter(energy: EnergyMetrics) -> str:
     return "model" if energy.headline == "estimated" else "meter"
 
 
-def _above_idle(energy: EnergyMetrics) -> Iterator[Row]:
+def _above_idle(energy: EnergyMetrics, of: str) -> Iterator[Row]:
     if energy.marginal_j is None and not energy.baseline_reason:
         return
     half_j = energy.marginal_uncertainty_j
     above = with_origin(joules_within(energy.marginal_j, half_j), energy)
+    if energy.marginal_j is not None:
+        above += of
     if energy.marginal_j is not None and half_j is not None and abs(energy.marginal_j) <= half_j:
         above += ": not distinguishable from zero"
     yield "  above idle", or_reason(above, energy.baseline_reason)
@@ -137,14 +140,13 @@ def _method(method: EnergyMethod | None) -> str:
 
 
 def _per(value_j: float | None, energy: EnergyMetrics) -> str:
-    relative = energy.relative_uncertainty
-    half_j = None if value_j is None or relative is None else value_j * relative
-    return or_reason(with_origin(joules_within(value_j, half_j), energy), energy.reason)
+    text = joules_within(value_j, energy.half_width_of(value_j))
+    return or_reason(with_origin(text, energy), energy.reason)
 
 
-def _emissions(energy: EnergyMetrics) -> str:
+def _emissions(energy: EnergyMetrics, of: str) -> str:
     kg = energy.emissions_kg_co2
     if kg is None:
         return or_reason(MISSING, energy.emissions_reason)
     # A grid's carbon intensity is an average over a country: never a measurement.
-    return f"{significant(kg * 1000, 3)} g CO2-equivalent (estimated)"
+    return f"{significant(kg * 1000, 3)} g CO2-equivalent (estimated){of}"

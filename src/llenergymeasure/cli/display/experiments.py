@@ -11,7 +11,7 @@ from typing import Any
 from llenergymeasure.cli.arguments.options import GlobalOptions
 from llenergymeasure.cli.display.text.json_output import write_json
 from llenergymeasure.cli.display.text.notices import say
-from llenergymeasure.cli.display.text.numbers import MISSING, count, significant
+from llenergymeasure.cli.display.text.numbers import MISSING, count, joules_cell, significant
 from llenergymeasure.domain.experiment import ExperimentStatus
 from llenergymeasure.orchestration.stored.entry import (
     ExperimentEntry,
@@ -103,8 +103,7 @@ def _cells(entry: ExperimentEntry, everything: bool) -> list[str]:
         str(entry.status),
         _cycles(entry),
         significant(summary.output_tokens_per_s) if summary else MISSING,
-        _with_origin(summary.j_per_cycle, summary) if summary else MISSING,
-        _with_origin(summary.j_per_output_token, summary) if summary else MISSING,
+        *(_energy_cells(summary) if summary else (MISSING, MISSING)),
         str(summary.validity) if summary else MISSING,
     ]
     return [*cells, _begin(entry.reason or "")] if everything else cells
@@ -115,10 +114,13 @@ def _begin(reason: str) -> str:
     return shorten_text(reason, _MOST_REASON, placeholder=" ...")
 
 
-def _with_origin(value_j: float | None, summary: ResultSummary) -> str:
-    """In the same cell: a column of origins could be left out where space is short."""
-    text = significant(value_j)
-    return text if text == MISSING else f"{text} {summary.energy_origin or ''}".rstrip()
+def _energy_cells(summary: ResultSummary) -> tuple[str, str]:
+    """What compares between runs: sums over different numbers of cycles would not."""
+    per_token_j, half_j = summary.j_per_output_token, summary.j_per_output_token_uncertainty
+    return (
+        joules_cell(summary.j_per_cycle, summary.j_per_cycle_uncertainty, summary.energy_origin),
+        joules_cell(per_token_j, half_j, summary.energy_origin),
+    )
 
 
 def _cycles(entry: ExperimentEntry) -> str:

@@ -103,12 +103,12 @@ def _engine(result: AggregatedResult) -> str:
 
 def _work_rows(result: AggregatedResult) -> Iterator[Row]:
     done = result.metrics.inference
-    cycles = f" over {result.cycles.n} cycles" if result.cycles.n > 1 else ""
+    of = f", sum of {result.cycles.n} cycles" if result.cycles.n > 1 else ""
     failed = ""
     if done.failed_requests:
         none = done.failed_requests == done.requests
         failed = ", none answered" if none else f", {count(done.failed_requests)} of them failed"
-    yield "Requests", f"{count(done.requests)}{cycles}{failed}"
+    yield "Requests", f"{count(done.requests)}{of}{failed}"
     for error in done.errors[:_MAX_ERRORS]:
         text = shorten(error.text, _MAX_ERROR_TEXT, placeholder=" ...")
         yield "", f"{count(error.count)} failed with: {text}"
@@ -118,10 +118,10 @@ def _work_rows(result: AggregatedResult) -> Iterator[Row]:
             "",
             f"{count(sum(error.count for error in more))} failed with {len(more)} other errors",
         )
-    yield "Tokens", f"{count(done.input_tokens)} in, {count(done.output_tokens)} out"
+    yield "Tokens", f"{count(done.input_tokens)} in, {count(done.output_tokens)} out{of}"
     tokenising = done.tokenization_s
     of_it = "" if tokenising is None else f", {seconds(tokenising)} of it tokenising prompts"
-    yield "Time", f"{seconds(done.duration_s)} measured{of_it}"
+    yield "Time", f"{seconds(done.duration_s)} measured{of_it}{of}"
     rate, total = significant(done.output_tokens_per_s), significant(done.total_tokens_per_s)
     yield "Throughput", f"{rate} output tokens/s, {total} tokens/s in all"
 

@@ -9,7 +9,8 @@ from typing import Any
 from llenergymeasure.cli.arguments.options import GlobalOptions
 from llenergymeasure.cli.display.text.json_output import write_json
 from llenergymeasure.cli.display.text.notices import say
-from llenergymeasure.cli.display.text.numbers import MISSING, significant
+from llenergymeasure.cli.display.text.numbers import MISSING, joules_cell, significant
+from llenergymeasure.domain.metrics import ratio
 from llenergymeasure.exceptions import LLEnergyMeasureError
 from llenergymeasure.orchestration.series import (
     MemberOutcome,
@@ -117,11 +118,10 @@ def _cells(outcome: MemberOutcome) -> list[str]:
     numbers = [MISSING] * 3
     if result is not None:
         energy, inference = result.metrics.energy, result.metrics.inference
-        origin = f" {energy.headline}" if energy.headline == "estimated" else ""
-        per_cycle = None if energy.total_j is None else energy.total_j / result.cycles.n
+        per_cycle_j = ratio(energy.total_j, result.cycles.n)
         numbers = [
-            text if text == MISSING else text + origin
-            for text in (significant(energy.j_per_output_token), significant(per_cycle))
+            joules_cell(value_j, energy.half_width_of(value_j), energy.origin)
+            for value_j in (energy.j_per_output_token, per_cycle_j)
         ]
         numbers.append(significant(inference.output_tokens_per_s))
     return [

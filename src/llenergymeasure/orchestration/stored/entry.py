@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from llenergymeasure.domain.experiment import AggregatedResult, ExperimentStatus
+from llenergymeasure.domain.metrics import ratio
 from llenergymeasure.domain.validity import ValidityStatus
 from llenergymeasure.exceptions import (
     DamagedFileError,
@@ -31,15 +32,23 @@ from llenergymeasure.state.manager import StateManager
 
 @dataclass(frozen=True)
 class ResultSummary:
-    """The main numbers of an aggregate."""
+    """The main numbers of an aggregate.
+
+    ``output_tokens`` and ``total_j`` are sums over ``cycles`` cycles. An ``uncertainty`` is half of
+    the 95 % interval by the meter, or by the model of an estimate.
+    """
 
     model: str
     backend: str
+    cycles: int
     output_tokens: int
     output_tokens_per_s: float | None
     total_j: float | None
+    total_uncertainty_j: float | None
     j_per_cycle: float | None
+    j_per_cycle_uncertainty: float | None
     j_per_output_token: float | None
+    j_per_output_token_uncertainty: float | None
     energy_origin: str | None
     validity: ValidityStatus
 
@@ -223,14 +232,19 @@ def _config_name(raw: RawFiles) -> str | None:
 
 def _summary(result: AggregatedResult) -> ResultSummary:
     inference, energy = result.metrics.inference, result.metrics.energy
+    j_per_cycle = ratio(energy.total_j, result.cycles.n)
     return ResultSummary(
         model=result.model.name,
         backend=result.backend.name,
+        cycles=result.cycles.n,
         output_tokens=inference.output_tokens,
         output_tokens_per_s=inference.output_tokens_per_s,
         total_j=energy.total_j,
-        j_per_cycle=None if energy.total_j is None else energy.total_j / result.cycles.n,
+        total_uncertainty_j=energy.uncertainty_j,
+        j_per_cycle=j_per_cycle,
+        j_per_cycle_uncertainty=energy.half_width_of(j_per_cycle),
         j_per_output_token=energy.j_per_output_token,
-        energy_origin="replayed" if energy.replayed else energy.headline,
+        j_per_output_token_uncertainty=energy.half_width_of(energy.j_per_output_token),
+        energy_origin=energy.origin,
         validity=result.validity.status,
     )

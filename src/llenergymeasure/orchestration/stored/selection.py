@@ -18,7 +18,7 @@ SORT_KEYS = (
     "config",
     "model",
     "output_tokens_per_s",
-    "total_j",
+    "j_per_cycle",
     "j_per_output_token",
     "validity",
 )

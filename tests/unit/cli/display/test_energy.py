@@ -162,7 +162,7 @@ SUMMED = metrics(
 def test_of_several_cycles_the_headline_is_one_and_the_sum_says_so() -> None:
     rows = list(energy_rows(SUMMED, three_cycles()))
     assert rows[0] == ("Energy per cycle", "729.4 J (measured)")
-    assert rows[2] == ("  all 3 cycles", "2,190 \u00b1 140 J (measured)")
+    assert rows[2] == ("  sum of 3 cycles", "2,190 \u00b1 140 J (measured)")
     assert "Energy" not in dict(rows)
 
 

@@ -13,6 +13,7 @@ from llenergymeasure.domain.experiment import ExperimentStatus
 from llenergymeasure.domain.validity import ValidityStatus
 from llenergymeasure.orchestration.stored.entry import ExperimentEntry, ResultSummary, Trouble
 from llenergymeasure.orchestration.stored.inventory import Places
+from llenergymeasure.orchestration.stored.selection import SORT_KEYS
 
 Captured = pytest.CaptureFixture[str]
 PLACES = Places(Path("results"), Path(".state"))
@@ -20,11 +21,15 @@ WIDTHS = [40, 60, 80, 120, 200]
 SUMMARY = ResultSummary(
     model="m",
     backend="echo 1",
+    cycles=2,
     output_tokens=10,
     output_tokens_per_s=123.4,
-    total_j=50.0,
+    total_j=100.0,
+    total_uncertainty_j=2.0,
     j_per_cycle=50.0,
+    j_per_cycle_uncertainty=1.0,
     j_per_output_token=5.0,
+    j_per_output_token_uncertainty=0.1,
     energy_origin="measured",
     validity=ValidityStatus.VALID,
 )
@@ -105,3 +110,19 @@ def test_everything_is_shown_where_there_is_room(
 ) -> None:
     out = table(capsys, monkeypatch, 200, [FIRST, SECOND, LOST], everything=True)
     assert "no room" not in out and "in every row" not in out
+
+
+def test_runs_of_different_numbers_of_cycles_compare(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guess = {"total_j": 300.0, "total_uncertainty_j": 120.0, "j_per_cycle_uncertainty": 20.0}
+    guess |= {"cycles": 6, "energy_origin": "estimated", "j_per_output_token_uncertainty": None}
+    other = replace(SECOND, summary=replace(SUMMARY, **guess))
+    out = table(capsys, monkeypatch, 200, [FIRST, other])
+    first, second = out.splitlines()[-2:]
+    assert "50.0 \u00b1 1.0 measured" in first and "5.00 \u00b1 0.10 measured" in first
+    assert "50 \u00b1 20 estimated" in second and "5.000 estimated" in second
+    # What is summed over cycles has no column, and nothing is sorted by it.
+    assert "100" not in first and "300" not in second
+    sums = {"total_j", "output_tokens", "duration_s"}
+    assert not sums & set(SORT_KEYS)

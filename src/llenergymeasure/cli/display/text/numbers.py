@@ -35,6 +35,17 @@ def plus_minus(value: float, half: float) -> str:
     return " ± ".join(rounded)
 
 
+def joules_cell(value: float | None, half: float | None, origin: str | None) -> str:
+    """Joules as a cell of a column that names the unit.
+
+    The origin is in the same cell: a column of origins could be left out where space is short.
+    """
+    if value is None or not math.isfinite(value):
+        return MISSING
+    text = significant(value) if half is None else plus_minus(value, half)
+    return f"{text} {origin or ''}".rstrip()
+
+
 def count(value: int | None) -> str:
     """A whole number, exact."""
     return MISSING if value is None else f"{value:,}"
