@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import product
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, count, product
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,14 @@ from llenergymeasure.config.loader import LoadedConfig, load
 from llenergymeasure.config.problems.report import InvalidConfigError, Place, Problem
 from llenergymeasure.config.sources.command_line import override_document, parse_sets
 from llenergymeasure.config.sources.extends import EXTENDS_KEY
+from llenergymeasure.config.sources.yaml_file import read_document
 from llenergymeasure.durable import write_text
 
-# Short names that the described system's grids use.
+# Short names that grids of lem 3.x use.
 SHORT_NAMES = {"batch_size": "{backend}.batch_size", "temperature": "decoder.temperature"}
 MAX_POINTS = 10_000
+# A file name may have 255 bytes, a config_name 200 characters.
+MAX_NAME_BYTES = 180
 _ELSEWHERE = "choose another folder with --output, or free space on this one"
 
 
@@ -48,8 +52,8 @@ def expand(base: Path, vary: Sequence[str]) -> list[GridPoint]:
     Raises:
         InvalidConfigError: The base is not valid, or an axis is not of the form ``key=v1,v2``.
     """
-    backend = load(base).config.backend
-    axes = [_axis(text, backend) for text in vary]
+    config = load(base).config
+    axes = [_axis(text, config.backend) for text in vary]
     total = 1
     for _, values in axes:
         total *= len(values)
@@ -58,8 +62,10 @@ def expand(base: Path, vary: Sequence[str]) -> list[GridPoint]:
     keys = [key for key, _ in axes]
     if len(set(keys)) != len(keys):
         raise _refuse("one key is varied twice; give all of its values at once")
+    combinations = list(product(*(values for _, values in axes)))
+    names = _distinct([_name(config.config_name, keys, values) for values in combinations])
     return [
-        _point(base, keys, combination) for combination in product(*(values for _, values in axes))
+        _point(base, name, keys, values) for name, values in zip(names, combinations, strict=True)
     ]
 
 
@@ -73,10 +79,32 @@ def _axis(text: str, backend: str) -> tuple[str, list[str]]:
     return SHORT_NAMES.get(key, key).format(backend=backend), values
 
 
-def _point(base: Path, keys: Sequence[str], values: Sequence[str]) -> GridPoint:
-    sets = tuple(f"{key}={value}" for key, value in zip(keys, values, strict=True))
+def _name(config_name: str, keys: Sequence[str], values: Sequence[str]) -> str:
+    """What a point is called: a file can have the name, and most people can read it."""
     parts = (f"{key.rpartition('.')[2]}-{value}" for key, value in zip(keys, values, strict=True))
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", f"{base.stem}_{'_'.join(parts)}")
+    name = re.sub(r"[^\w.-]+", "_", f"{config_name}_{'_'.join(parts)}").lstrip(".-")
+    if len(name.encode()) <= MAX_NAME_BYTES:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name.encode()[: MAX_NAME_BYTES - 9].decode(errors='ignore')}_{digest}"
+
+
+def _distinct(names: Sequence[str], taken: Callable[[str], bool] = lambda _: False) -> list[str]:
+    """The names, with a number where one is taken or equal to one before it but for its case."""
+    used: set[str] = set()
+    distinct = []
+    for name in names:
+        numbered = (f"{name}_{number}" for number in count(2))
+        free = next(
+            one for one in chain([name], numbered) if one.casefold() not in used and not taken(one)
+        )
+        used.add(free.casefold())
+        distinct.append(free)
+    return distinct
+
+
+def _point(base: Path, name: str, keys: Sequence[str], values: Sequence[str]) -> GridPoint:
+    sets = tuple(f"{key}={value}" for key, value in zip(keys, values, strict=True))
     try:
         loaded = load(base, sets=(*sets, f"config_name={name}"))
     except InvalidConfigError as error:
@@ -91,16 +119,33 @@ def _refuse(message: str) -> InvalidConfigError:
 def write_points(base: Path, points: Sequence[GridPoint], folder: Path) -> list[Path]:
     """Write a file for each valid point; it extends the base, which stays where it is.
 
+    A file of another grid, or of a person, is not replaced: the new one gets a number.
+
     Raises:
         StorageError: A file cannot be written.
     """
+    valid = [point for point in points if point.error is None]
+    names = _distinct(
+        [point.name for point in valid],
+        lambda name: _is_of_another(base, folder / f"{name}.yaml"),
+    )
     written = []
-    for point in points:
-        if point.error is None:
-            path = folder / f"{point.name}.yaml"
-            write_text(path, _text(base, point, folder), _ELSEWHERE)
-            written.append(path)
+    for point, name in zip(valid, names, strict=True):
+        path = folder / f"{name}.yaml"
+        write_text(path, _text(base, replace(point, name=name), folder), _ELSEWHERE)
+        written.append(path)
     return written
+
+
+def _is_of_another(base: Path, path: Path) -> bool:
+    """Whether a file is there that no grid over the same base has written."""
+    if not os.path.lexists(path):
+        return False
+    try:
+        parent = read_document(path).data.get(EXTENDS_KEY)
+    except InvalidConfigError:
+        return True
+    return not isinstance(parent, str) or (path.parent / parent).resolve() != base.resolve()
 
 
 def _text(base: Path, point: GridPoint, folder: Path) -> str:
