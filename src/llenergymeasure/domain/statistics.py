@@ -35,10 +35,8 @@ def cycle_stats(values: Sequence[float | None]) -> CycleStats | None:
     mean = math.fsum(known) / n
     if n == 1:
         return CycleStats(mean=mean, std=None, ci95=None, cv=None, n=1)
-    from scipy.special import stdtrit
-
     std = math.sqrt(math.fsum((v - mean) ** 2 for v in known) / (n - 1))
-    half = float(stdtrit(n - 1, 0.975)) * std / math.sqrt(n)
+    half = half_width(std, n)
     return CycleStats(
         mean=mean,
         std=std,
@@ -46,3 +44,15 @@ def cycle_stats(values: Sequence[float | None]) -> CycleStats | None:
         cv=std / mean if mean else None,
         n=n,
     )
+
+
+def half_width(std: float, n: int) -> float:
+    """Of the 95 % interval of a mean of n >= 2 values (Student's t).
+
+    Args:
+        std: Their sample standard deviation.
+        n: How many there are.
+    """
+    from scipy.special import stdtrit
+
+    return float(stdtrit(n - 1, 0.975)) * std / math.sqrt(n)

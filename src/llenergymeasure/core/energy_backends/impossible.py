@@ -16,6 +16,9 @@ from llenergymeasure.domain.base import Record, describe_refusal
 from llenergymeasure.domain.energy import DomainReading, EnergyReading
 from llenergymeasure.domain.validity import Reason, ReasonCode
 
+# More than any GPU draws, whole modules (GH200) and the largest announced ones included.
+MOST_GPU_W = 5_000.0
+
 logger = logging.getLogger(__name__)
 
 R = TypeVar("R", bound=Record)

@@ -16,6 +16,7 @@ from llenergymeasure.domain.energy import (
     EnergyScope,
 )
 from llenergymeasure.domain.environment import MachineLoad
+from llenergymeasure.domain.statistics import half_width
 from llenergymeasure.domain.validity import Reason, ReasonCode
 
 # A stored power that is off by no more than the largest of these is still true.
@@ -44,11 +45,7 @@ class IdlePower:
     @property
     def uncertainty_w(self) -> float:
         """Half-width of the mean's 95 % interval (Student's t); 0 for a single window."""
-        if self.samples < 2:
-            return 0.0
-        from scipy.special import stdtrit
-
-        return float(stdtrit(self.samples - 1, 0.975)) * self.spread_w / math.sqrt(self.samples)
+        return half_width(self.spread_w, self.samples) if self.samples > 1 else 0.0
 
 
 def why_not(domain: DomainReading, reading: EnergyReading) -> str | None:

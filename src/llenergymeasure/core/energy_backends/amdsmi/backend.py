@@ -12,7 +12,6 @@ from llenergymeasure.config.backend_configs import AmdSmiConfig
 from llenergymeasure.core.energy_backends.amdsmi.devices import (
     AmdDevice,
     AmdSmi,
-    AmdSmiMissingError,
 )
 from llenergymeasure.core.energy_backends.amdsmi.naming import (
     SOURCE,
@@ -21,7 +20,7 @@ from llenergymeasure.core.energy_backends.amdsmi.naming import (
     origin_of,
     without_sensor,
 )
-from llenergymeasure.core.energy_backends.gpu.absent import no_gpu, window_of
+from llenergymeasure.core.energy_backends.gpu.absent import LibraryMissingError, no_gpu, window_of
 from llenergymeasure.core.energy_backends.gpu.backend import (
     CountedDevice,
     CounterBackend,
@@ -54,7 +53,7 @@ class AmdSmiBackend(CounterBackend):
         try:
             self._smi = self._open_smi()
             devices = self._smi.devices(self._names)
-        except AmdSmiMissingError as error:
+        except LibraryMissingError as error:
             # Whoever names GPUs expects them.
             expected = error.broken or self._names is not None
             code = ReasonCode.AMDSMI_UNAVAILABLE

@@ -1,7 +1,7 @@
 """AMD's management library: which GPUs are to be measured, and reading them.
 
-The only file of the source that talks to the binding. Its errors become ``AmdSmiMissingError`` (for
-the library) and ``SensorError`` (for a device).
+The only file of the source that talks to the binding. Its errors become ``LibraryMissingError``
+(for the library) and ``SensorError`` (for a device).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from llenergymeasure.core.energy_backends.amdsmi.hip_visible import (
     find_named_amd_gpus,
     visible_amd_gpus,
 )
+from llenergymeasure.core.energy_backends.gpu.absent import LibraryMissingError
 from llenergymeasure.core.energy_backends.gpu.track import SensorError
 
 # Where current power is not told, the other is: a GPU has one of the two.
@@ -28,23 +29,11 @@ _NOT_AVAILABLE = (0xFFFF, 0xFFFFFFFF)
 _TWO_DIES = "MI250"
 
 
-class AmdSmiMissingError(Exception):
-    """AMD SMI cannot be used here.
-
-    Attributes:
-        broken: True if there should be GPUs: the driver is there, but cannot be talked to.
-    """
-
-    def __init__(self, message: str, *, broken: bool) -> None:
-        super().__init__(message)
-        self.broken = broken
-
-
 class AmdSmi:
     """An initialised library; ``close`` gives it back.
 
     Raises:
-        AmdSmiMissingError: No binding, no library, no driver, or one that does not answer.
+        LibraryMissingError: No binding, no library, no driver, or one that does not answer.
     """
 
     def __init__(self) -> None:
@@ -55,7 +44,7 @@ class AmdSmi:
             absent = _codes(self._smi, "DRIVER_NOT_LOADED", "NO_DRV", "NOT_FOUND")
             broken = error.get_error_code() not in absent
             words = "AMD's driver does not answer" if broken else "there is no AMD driver"
-            raise AmdSmiMissingError(f"{words} ({_words(error)})", broken=broken) from error
+            raise LibraryMissingError(f"{words} ({_words(error)})", broken=broken) from error
 
     def devices(
         self, names: Sequence[str] | None, env: Mapping[str, str] = os.environ
@@ -64,13 +53,13 @@ class AmdSmi:
 
         Raises:
             EnergyBackendError: A name fits no GPU, or the order of GPUs is not known.
-            AmdSmiMissingError: The driver fails while it is asked.
+            LibraryMissingError: The driver fails while it is asked.
         """
         try:
             handles = self._smi.amdsmi_get_processor_handles()
         except self._smi.AmdSmiException as error:
             words = f"the GPUs cannot be listed ({_words(error)})"
-            raise AmdSmiMissingError(words, broken=True) from error
+            raise LibraryMissingError(words, broken=True) from error
         gpus = [self._identify(handle) for handle in handles]
         places = visible_amd_gpus(gpus, env) if names is None else find_named_amd_gpus(gpus, names)
         return [AmdDevice(self._smi, handles[place], gpus[place], place) for place in places]
@@ -202,13 +191,13 @@ def _import_binding() -> Any:
             import amdsmi
     except ImportError as error:
         words = "the Python package amdsmi is not installed"
-        raise AmdSmiMissingError(words, broken=True) from error
+        raise LibraryMissingError(words, broken=True) from error
     except (OSError, KeyError) as error:
         words = "ROCm's library libamd_smi.so is not here"
-        raise AmdSmiMissingError(words, broken=False) from error
+        raise LibraryMissingError(words, broken=False) from error
     except AttributeError as error:
         words = f"the Python package amdsmi is not of this ROCm's version ({error})"
-        raise AmdSmiMissingError(words, broken=True) from error
+        raise LibraryMissingError(words, broken=True) from error
     return amdsmi
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llenergymeasure.core.energy_backends.codecarbon.rapl_access import RaplState
+from llenergymeasure.core.energy_backends.impossible import MOST_GPU_W
 from llenergymeasure.core.energy_backends.rapl.counter_sum import MOST_W
 from llenergymeasure.core.machine.nvml_facts import NvmlGpu
 from llenergymeasure.domain.energy import (
@@ -20,9 +21,6 @@ from llenergymeasure.domain.validity import Reason, ReasonCode
 
 SOURCE = "codecarbon"
 J_PER_KWH = 3_600_000.0
-
-# No GPU draws more, GH200's whole module and the largest announced ones included.
-MOST_GPU_W = 3_000.0
 
 
 def missing(

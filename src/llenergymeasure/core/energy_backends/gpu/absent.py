@@ -8,6 +8,18 @@ from llenergymeasure.domain.energy import DomainReading, EnergyScope, Measuremen
 from llenergymeasure.domain.validity import Reason, ReasonCode
 
 
+class LibraryMissingError(Exception):
+    """A maker's library cannot be used here.
+
+    Attributes:
+        broken: True if there should be GPUs: the driver is there, but cannot be talked to.
+    """
+
+    def __init__(self, message: str, *, broken: bool) -> None:
+        super().__init__(message)
+        self.broken = broken
+
+
 def window_of(track: DeviceTrack) -> MeasurementWindow:
     """A device's own window, which opened at its own counter's step."""
     return past_window(track.start_ns, track.end_ns)

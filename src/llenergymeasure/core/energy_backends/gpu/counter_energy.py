@@ -18,15 +18,13 @@ from llenergymeasure.core.energy_backends.gpu.signal.reads import CounterReads, 
 from llenergymeasure.core.energy_backends.gpu.signal.tail import Rise, Tail, tail_energy, union
 from llenergymeasure.core.energy_backends.gpu.signal.ticks import Period, Tick, sharpest
 from llenergymeasure.core.energy_backends.gpu.track import DeviceTrack
+from llenergymeasure.core.energy_backends.impossible import MOST_GPU_W
 
 # Enough to have seen the levels that power has, and on what beat it is updated.
 _LOOK_AROUND_NS = 2_000_000_000
 
 # Two values of the counter, cut off below a millijoule.
 _RESOLUTION_J = 0.002
-
-# More than any GPU draws.
-_MOST_W = 5_000.0
 
 
 @dataclass(frozen=True)
@@ -151,7 +149,7 @@ def _rises(period: Period | None, end: _End, after: Tick, joules: float) -> Iter
 def _start_j(start: Tick, reads: CounterReads, power: PowerReads) -> float:
     """What the window's start leaves open, in J: where in its stretch the step was."""
     near = power.between(start.at_ns - _LOOK_AROUND_NS, start.at_ns + _LOOK_AROUND_NS)
-    highest_w = float(near.power_w.max()) if len(near) else _MOST_W
+    highest_w = float(near.power_w.max()) if len(near) else MOST_GPU_W
     values_mj = reads.values_mj
     older_mj, newer_mj = (
         values_mj[values_mj < start.value_mj],

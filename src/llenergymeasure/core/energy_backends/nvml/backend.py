@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from llenergymeasure.config.backend_configs import NvmlConfig
-from llenergymeasure.core.energy_backends.gpu.absent import no_gpu, window_of
+from llenergymeasure.core.energy_backends.gpu.absent import LibraryMissingError, no_gpu, window_of
 from llenergymeasure.core.energy_backends.gpu.backend import (
     CountedDevice,
     CounterBackend,
@@ -15,7 +15,7 @@ from llenergymeasure.core.energy_backends.gpu.backend import (
 from llenergymeasure.core.energy_backends.gpu.findings import gate_findings
 from llenergymeasure.core.energy_backends.gpu.reading import device_reading
 from llenergymeasure.core.energy_backends.gpu.sensor_gain import sensor_gain
-from llenergymeasure.core.energy_backends.nvml.devices import Nvml, NvmlDevice, NvmlMissingError
+from llenergymeasure.core.energy_backends.nvml.devices import Nvml, NvmlDevice
 from llenergymeasure.core.energy_backends.nvml.naming import (
     SOURCE,
     binding_version,
@@ -46,7 +46,7 @@ class NvmlBackend(CounterBackend):
         try:
             self._nvml = self._open_nvml()
             devices = self._nvml.devices(self._names)
-        except NvmlMissingError as error:
+        except LibraryMissingError as error:
             # Whoever names GPUs expects them.
             expected = error.broken or self._names is not None
             code = ReasonCode.NVML_UNAVAILABLE

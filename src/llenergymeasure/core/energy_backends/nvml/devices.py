@@ -1,7 +1,7 @@
 """NVIDIA's management library: which GPUs are to be measured, and reading them.
 
-The only file of the source that talks to the binding. Its errors become ``NvmlMissingError`` (for
-the library) and ``SensorError`` (for a device).
+The only file of the source that talks to the binding. Its errors become ``LibraryMissingError``
+(for the library) and ``SensorError`` (for a device).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from llenergymeasure.core.energy_backends.gpu.absent import LibraryMissingError
 from llenergymeasure.core.energy_backends.gpu.track import SensorError
 from llenergymeasure.core.energy_backends.nvml.calls import Calls, Read
 from llenergymeasure.core.energy_backends.nvml.cuda_visible import (
@@ -33,30 +34,18 @@ _GA100 = ("A100", "A30", "A800", "PG506", "PG509")
 LOST = KnownGpu(uuid="", name="lost GPU", pci_id="")
 
 
-class NvmlMissingError(Exception):
-    """NVML cannot be used here.
-
-    Attributes:
-        broken: True if there should be GPUs: the driver is there, but cannot be talked to.
-    """
-
-    def __init__(self, message: str, *, broken: bool) -> None:
-        super().__init__(message)
-        self.broken = broken
-
-
 class Nvml:
     """An initialised library; ``close`` gives it back.
 
     Raises:
-        NvmlMissingError: No binding, no driver, or a driver that does not answer.
+        LibraryMissingError: No binding, no driver, or a driver that does not answer.
     """
 
     def __init__(self) -> None:
         try:
             import pynvml  # type: ignore[import-untyped]
         except ImportError as error:
-            raise NvmlMissingError(
+            raise LibraryMissingError(
                 "the Python package nvidia-ml-py is not installed", broken=True
             ) from error
         try:
@@ -65,7 +54,7 @@ class Nvml:
             absent = (pynvml.NVML_ERROR_LIBRARY_NOT_FOUND, pynvml.NVML_ERROR_DRIVER_NOT_LOADED)
             broken = error.value not in absent
             words = "NVIDIA's driver does not answer" if broken else "there is no NVIDIA driver"
-            raise NvmlMissingError(f"{words} ({error})", broken=broken) from error
+            raise LibraryMissingError(f"{words} ({error})", broken=broken) from error
         self._pynvml: Any = pynvml
 
     def devices(
@@ -75,12 +64,14 @@ class Nvml:
 
         Raises:
             EnergyBackendError: A name fits no GPU, or the order of GPUs is not known.
-            NvmlMissingError: The driver fails while it is asked.
+            LibraryMissingError: The driver fails while it is asked.
         """
         try:
             count = self._pynvml.nvmlDeviceGetCount()
         except self._pynvml.NVMLError as error:
-            raise NvmlMissingError(f"the GPUs cannot be listed ({error})", broken=True) from error
+            raise LibraryMissingError(
+                f"the GPUs cannot be listed ({error})", broken=True
+            ) from error
         handles = [self._handle(index) for index in range(count)]
         gpus = [self._identify(handle) for handle in handles]
         chosen = (

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from llenergymeasure.core.energy_backends.nvml.devices import Nvml, NvmlMissingError
+from llenergymeasure.core.energy_backends.gpu.absent import LibraryMissingError
+from llenergymeasure.core.energy_backends.nvml.devices import Nvml
 from llenergymeasure.domain.energy import DomainReading, EnergyMethod, EnergyScope
 from llenergymeasure.domain.validity import Reason, ReasonCode
 from llenergymeasure.exceptions import EnergyBackendError
@@ -46,11 +47,11 @@ def _uuids() -> dict[int, str]:
     """UUIDs of the GPUs by NVML's index; empty without NVML (AMD)."""
     try:
         nvml = Nvml()
-    except NvmlMissingError:
+    except LibraryMissingError:
         return {}
     try:
         return {gpu.index: gpu.uuid for gpu in nvml.devices(None, env={}) if gpu.uuid}
-    except NvmlMissingError:
+    except LibraryMissingError:
         return {}
     finally:
         nvml.close()
@@ -75,7 +76,7 @@ def _why_no_gpu() -> tuple[bool, Reason]:
     """Whether there should be one, and what is wrong."""
     try:
         nvml = Nvml()
-    except NvmlMissingError as error:
+    except LibraryMissingError as error:
         detail = f"Zeus finds no GPU: {error}"
         return error.broken, Reason(code=ReasonCode.NVML_UNAVAILABLE, detail=detail)
     try:
@@ -83,7 +84,7 @@ def _why_no_gpu() -> tuple[bool, Reason]:
         detail = "Zeus finds no GPU that this process may use"
         if visible:
             detail = "Zeus does not find the GPUs that NVML shows"
-    except (NvmlMissingError, EnergyBackendError) as error:
+    except (LibraryMissingError, EnergyBackendError) as error:
         visible, detail = True, f"Zeus finds no GPU: {error}"
     finally:
         nvml.close()

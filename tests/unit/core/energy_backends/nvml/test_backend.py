@@ -6,9 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from llenergymeasure.config.backend_configs import AmdSmiConfig, NvmlConfig
+from llenergymeasure.core.energy_backends.gpu.absent import LibraryMissingError
 from llenergymeasure.core.energy_backends.gpu.reading import LONGEST_GAP_S
 from llenergymeasure.core.energy_backends.nvml.backend import NvmlBackend
-from llenergymeasure.core.energy_backends.nvml.devices import Nvml, NvmlMissingError
+from llenergymeasure.core.energy_backends.nvml.devices import Nvml
 from llenergymeasure.domain.validity import ReasonCode
 
 
@@ -20,7 +21,7 @@ def test_a_gpu_that_was_named_is_expected_also_without_a_driver(
     devices: tuple[str, ...] | None, broken: bool, expected: bool
 ) -> None:
     def open_nvml() -> Nvml:
-        raise NvmlMissingError("there is no NVIDIA driver", broken=broken)
+        raise LibraryMissingError("there is no NVIDIA driver", broken=broken)
 
     with closing(NvmlBackend(NvmlConfig(devices=devices), open_nvml)) as backend:
         backend.prepare()

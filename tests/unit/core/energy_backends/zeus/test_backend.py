@@ -8,7 +8,7 @@ import pytest
 
 from llenergymeasure.config.backend_configs import ZeusConfig
 from llenergymeasure.core.energy_backends.conformance import run_energy_conformance
-from llenergymeasure.core.energy_backends.nvml.devices import NvmlMissingError
+from llenergymeasure.core.energy_backends.gpu.absent import LibraryMissingError
 from llenergymeasure.core.energy_backends.zeus import backend as zeus
 from llenergymeasure.core.energy_backends.zeus import gpus as zeus_gpus
 from llenergymeasure.core.energy_backends.zeus.backend import ZeusBackend
@@ -174,8 +174,8 @@ class NvmlThat:
 @pytest.mark.parametrize(
     ("nvml", "expected", "code"),
     [
-        (NvmlMissingError("no driver", broken=False), False, ReasonCode.NVML_UNAVAILABLE),
-        (NvmlMissingError("a mismatch", broken=True), True, ReasonCode.NVML_UNAVAILABLE),
+        (LibraryMissingError("no driver", broken=False), False, ReasonCode.NVML_UNAVAILABLE),
+        (LibraryMissingError("a mismatch", broken=True), True, ReasonCode.NVML_UNAVAILABLE),
         (NvmlThat([]), False, ReasonCode.NO_GPU),
         (NvmlThat(["a GPU"]), True, ReasonCode.NO_GPU),
         (NvmlThat(EnergyBackendError("which order?")), True, ReasonCode.NO_GPU),
