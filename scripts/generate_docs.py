@@ -100,7 +100,7 @@ def reference() -> str:
 
 
 def described_keys() -> list[str]:
-    """The config keys of the described system, one a line."""
+    """The config keys of lem 3.x, one a line."""
     text = (ROOT / "tests" / "fixtures" / "described_keys.txt").read_text(encoding="utf-8")
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
@@ -125,13 +125,13 @@ def fate_of(key: str) -> tuple[str, str]:
 
 def compatibility() -> str:
     lines = [
-        "# Configs of the described system",
+        "# Configs of lem 3.x",
         "",
         "Made by `scripts/generate_docs.py`; do not edit. Every key that such a config can",
         "hold: `accepted` has its effect here, `renamed` works under its old name and says its new",
         "one, `refused` is an error that gives the reason. Nothing is accepted and ignored.",
         "",
-        "| key | | |",
+        "| key | what becomes of it | |",
         "|---|---|---|",
     ]
     lines += [f"| `{key}` | {fate_of(key)[0]} | {fate_of(key)[1]} |" for key in described_keys()]
@@ -214,10 +214,9 @@ def fill(text: str, width: int, subsequent_indent: str) -> list[str]:
 
 
 def table(parameters: list[Parameter]) -> list[str]:
-    head = ["| key | type | default | allowed | unit | |", "|---|---|---|---|---|---|"]
+    head = ["| key | what it is | values | default |", "|---|---|---|---|"]
     return head + [
-        f"| `{p.key}` | {p.type} | {default_words(p)} | {allowed(p)} | {p.unit or ''} | {p.help} |"
-        for p in parameters
+        f"| `{p.key}` | {p.help} | {values(p)} | {default_words(p)} |" for p in parameters
     ]
 
 
@@ -225,10 +224,15 @@ def default_words(parameter: Parameter) -> str:
     return "**required**" if parameter.required else f"`{json.dumps(parameter.default)}`"
 
 
-def allowed(parameter: Parameter) -> str:
-    words = ", ".join(f"`{choice}`" for choice in parameter.choices) or parameter.bounds
+def values(parameter: Parameter) -> str:
+    """The kind of value, its unit and its limits; or what there is to choose from."""
+    if parameter.choices:
+        words = ", ".join(f"`{choice}`" for choice in parameter.choices)
+    else:
+        unit = f" ({parameter.unit})" if parameter.unit else ""
+        words = ", ".join(part for part in (parameter.type + unit, parameter.bounds) if part)
     if parameter.optional and not parameter.required:
-        words = f"{words}; or `null`" if words else "or `null`"
+        words += ", or `null`"
     return words
 
 

@@ -238,7 +238,7 @@ class TestChats:
         assert traces[0].error is None
         assert "no system" in (traces[1].error or "")
 
-    def test_a_model_without_a_template_is_told_with_the_column(
+    def test_a_model_without_a_template_is_told_with_what_to_do(
         self, tiny: Path, tmp_path: Path
     ) -> None:
         (tmp_path / "p.jsonl").write_text('{"messages": [{"role": "user", "content": "x"}]}\n')
@@ -254,6 +254,7 @@ class TestChats:
             cwd=tmp_path,
         )
         assert ran.returncode == 2, ran.stderr
-        assert "column 'messages'" in ran.stderr
+        assert "the prompts are chats" in ran.stderr
+        assert "prompts.column" in ran.stderr
         assert "no chat template" in ran.stderr
         assert "Traceback" not in ran.stderr

@@ -28,7 +28,7 @@ ALIASES: dict[KeyPath, KeyPath] = {
 
 
 SCHEMA_VERSION_KEY = "schema_version"
-# Configs of the described system say "3.0.0"; docs/reference/compatibility.md has its keys.
+# Configs of lem 3.x say "3.0.0"; docs/reference/compatibility.md has its keys.
 KNOWN_SCHEMA_VERSIONS = ("3.0.0", 1)
 
 
