@@ -22,6 +22,8 @@ _REPLAYED = "replayed joules are not this machine's: they have no idle power"
 _ESTIMATED = "the joules are estimated: a model has no idle power of its own"
 _NONE = "no idle baseline was measured"
 _BELOW_IDLE = ", so the idle power does not hold: something else was busy while it was taken"
+# Less than this share of the total is the arithmetic's, not the device's.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ def with_marginal(
         reason = "; ".join(lacking) or _NONE
         return energy.model_copy(update={"baseline": baselines, "baseline_reason": reason})
     marginal_j = math.fsum(part.joules for part in parts)
+    if energy.total_j is not None and abs(marginal_j) < _ROUNDING * energy.total_j:
+        marginal_j = 0.0
     # Parts are added, as those of the total are: they share a sensor and a baseline.
     uncertainty_j = sum_if_all(part.uncertainty_j for part in parts)
     reason = _why_below_idle(marginal_j, uncertainty_j)
