@@ -10,6 +10,7 @@ import click
 import pytest
 
 from llenergymeasure.cli.root import lem
+from llenergymeasure.orchestration.stored.selection import SORT_KEYS
 
 from .conftest import call
 from .test_every_command import CALLS, find_command
@@ -51,6 +52,13 @@ def test_an_example_is_a_line_that_is_understood(name: str) -> None:
             command = found
         # Parses and checks, and calls nothing.
         command.make_context(command.name, words, parent=context)
+
+
+@pytest.mark.parametrize("name", ["results list", "results export"])
+def test_what_can_be_sorted_by_is_what_is_offered(name: str) -> None:
+    (sort,) = [p for p in find_command(name).params if p.name == "sort"]
+    assert isinstance(sort.type, click.Choice)
+    assert tuple(sort.type.choices) == SORT_KEYS
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -34,7 +34,7 @@ from llenergymeasure.orchestration.stored.inventory import Places, find_experime
 def aggregate(experiment_id: str | None) -> None:
     """Aggregate the experiment ID, or every one that is measured and not aggregated yet.
 
-    ID may be the beginning of an id, 'latest', or a config's name: then the latest so called.
+    ID may be the beginning of an id, 'latest', or a config's name: then its latest experiment.
     """
     options = current()
     places = Places(options.choose_results_dir(), state_dir(), bool(options.results_dir))

@@ -21,7 +21,7 @@ from llenergymeasure.constants import EXIT_RUN_FAILED
     "--check",
     "name",
     metavar="NAME",
-    help="Check that this backend keeps its contract. Several: nvml,rapl. Also: auto.",
+    help="Check that this backend fulfils the contract. Several: nvml,rapl. Also: auto.",
 )
 @click.option(
     "--config",
@@ -31,7 +31,7 @@ from llenergymeasure.constants import EXIT_RUN_FAILED
 )
 @global_options
 def backends(name: str | None, file: str | None) -> None:
-    """List inference and energy backends: where they come from, and what they lack here.
+    """List inference and energy backends: where each comes from, and what is missing here.
 
     Each energy source is read for a moment: "ok" is what gives joules on this machine.
     """

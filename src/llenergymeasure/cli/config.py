@@ -38,7 +38,7 @@ def config() -> None:
 @layer_options
 @global_options
 def validate(file: str, sets: tuple[str, ...], preset: str | None) -> None:
-    """Check FILE: every problem is told with its line and key."""
+    """Check FILE and report every problem with its line and key."""
     from llenergymeasure.cli.display.config import show_valid
     from llenergymeasure.config.loader import load
 
@@ -52,7 +52,7 @@ def validate(file: str, sets: tuple[str, ...], preset: str | None) -> None:
 @layer_options
 @global_options
 def show(file: str, sets: tuple[str, ...], preset: str | None) -> None:
-    """Show what FILE comes to: every value, and where those come from that are not defaults."""
+    """Show every value of FILE after merging, and the origin of each that is no default."""
     from llenergymeasure.cli.display.config import show_resolved
     from llenergymeasure.config.loader import load
 

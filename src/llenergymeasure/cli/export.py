@@ -50,7 +50,7 @@ def export(
 ) -> None:
     """Export experiments as a table: all aggregated ones, or those of the given IDs.
 
-    Units stand in the column names. Missing values are empty cells, or null. What has no result, or
+    Column names carry the units. Missing values are empty cells, or null. What has no result, or
     is damaged or gone, is left out and named; the exit code is 1 if it is damaged, gone or an ID.
     """
     from llenergymeasure.cli.arguments.questions import may_replace

@@ -13,8 +13,8 @@ from llenergymeasure.cli.arguments.options import current, global_options
 def gpus() -> None:
     """List the GPUs that NVIDIA's driver shows, and how the energy of each can be measured.
 
-    Each is measured for a moment, so that how often its sensor is updated is seen, not assumed.
-    From the shortest window on, a run's start and end cost at most 1 % of its energy.
+    Each is measured for a moment, to see how often its sensor is updated.
+    In a window of the shortest length or longer, its ends leave at most 1 % of the energy open.
     """
     from llenergymeasure.cli.display.gpus import show_gpus
     from llenergymeasure.cli.display.progress import tell_slow

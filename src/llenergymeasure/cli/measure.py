@@ -73,7 +73,7 @@ class _Measure(click.Command):
 @click.option(
     "--country",
     metavar="CODE",
-    help="Tell emissions for this country's grid, e.g. DEU. Measures with codecarbon.",
+    help="Report emissions for this country's grid, e.g. DEU. Measures with codecarbon.",
 )
 @click.option(
     "-o",

@@ -19,7 +19,7 @@ COMMANDS = {
     "list": ("llenergymeasure.cli.results:list_results", "List experiments."),
     "show": ("llenergymeasure.cli.results:show_result", "Show one experiment."),
     "timeseries": ("llenergymeasure.cli.timeseries:timeseries", "Plot what was sampled."),
-    "prune": ("llenergymeasure.cli.prune:prune", "Forget experiments that are gone."),
+    "prune": ("llenergymeasure.cli.prune:prune", "Remove entries whose results are gone."),
     "export": ("llenergymeasure.cli.export:export", "Export results as a table."),
 }
 
@@ -27,7 +27,7 @@ COMMANDS = {
 @click.group(cls=LazyGroup, commands_table=COMMANDS)
 @global_options
 def results() -> None:
-    """List, show and export results, and forget those that are gone."""
+    """List, show, export and prune results."""
 
 
 @click.command(
@@ -65,7 +65,7 @@ def list_results(everything: bool, selection: Selection) -> None:
 def show_result(experiment_id: str) -> None:
     """Show the experiment ID: its result, or where it stands.
 
-    ID may be the beginning of an id, 'latest', or a config's name: then the latest so called.
+    ID may be the beginning of an id, 'latest', or a config's name: then its latest experiment.
     """
     from llenergymeasure.cli.display import experiments, outcome
     from llenergymeasure.cli.display.text.notices import note_to

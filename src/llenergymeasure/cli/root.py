@@ -9,11 +9,14 @@ from llenergymeasure.cli.arguments.lazy import LazyGroup
 from llenergymeasure.cli.arguments.options import global_options, version_option
 
 COMMANDS = {
-    "experiment": ("llenergymeasure.cli.experiment:experiment", "Measure one config."),
+    "experiment": (
+        "llenergymeasure.cli.experiment:experiment",
+        "Measure one config, or several in turn.",
+    ),
     "aggregate": ("llenergymeasure.cli.aggregate:aggregate", "Aggregate measured experiments."),
     "measure": ("llenergymeasure.cli.measure:measure", "Measure the energy of any command."),
     "results": ("llenergymeasure.cli.results:results", "List, show and export results."),
-    "explain": ("llenergymeasure.cli.explain:explain", "Say what a reason code means."),
+    "explain": ("llenergymeasure.cli.explain:explain", "Explain a reason code."),
     "config": ("llenergymeasure.cli.config:config", "Check, show and make config files."),
     "init": ("llenergymeasure.cli.init_cmd:init", "Set up lem for this folder."),
     "presets": ("llenergymeasure.cli.listing:presets", "List the presets."),

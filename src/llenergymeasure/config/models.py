@@ -131,7 +131,7 @@ class ExperimentConfig(_Section):
         False,
         description="Run Python code that comes with the model. It can do whatever you can.",
     )
-    seed: int = Field(42, ge=0, lt=2**32, description="Seed of everything random.")
+    seed: int = Field(42, ge=0, lt=2**32, description="Seed of all random choices.")
     num_prompts: int | None = Field(
         None, ge=1, description="Number of prompts, taken from the start; null takes all."
     )

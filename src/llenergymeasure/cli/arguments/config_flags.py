@@ -59,7 +59,7 @@ _OPTIONS = (
         type=Whole(1),
         help="Maximum number of output tokens of a request.",
     ),
-    click.option("--seed", type=Whole(0), help="Seed of everything random."),
+    click.option("--seed", type=Whole(0), help="Seed of all random choices."),
     click.option("--cycles", type=Whole(1, 1000), help="Number of cycles: how often to measure."),
     click.option("-b", "--batch-size", type=Whole(1), hidden=True),
     click.option("--precision", hidden=True),

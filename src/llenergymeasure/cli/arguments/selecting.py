@@ -18,9 +18,9 @@ def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--config",
         "config_",
         metavar="PATTERN",
-        help="Only configs with such a name, e.g. 'batch-*'.",
+        help="Only configs whose name matches, e.g. 'batch-*'.",
     )
-    @click.option("--model", metavar="PATTERN", help="Only such models, e.g. '*llama*'.")
+    @click.option("--model", metavar="PATTERN", help="Only models that match, e.g. '*llama*'.")
     @click.option("--backend", metavar="NAME", help="Only this backend.")
     @click.option(
         "--validity",
@@ -35,7 +35,7 @@ def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "config",
                 "model",
                 "output_tokens_per_s",
-                "total_j",
+                "j_per_cycle",
                 "j_per_output_token",
                 "validity",
             ]
