@@ -6,10 +6,12 @@ from llenergymeasure.domain.experiment import AggregatedResult
 from llenergymeasure.exceptions import StorageError
 from llenergymeasure.orchestration.context import ExperimentContext
 from llenergymeasure.results.aggregation import aggregate
-from llenergymeasure.results.repository import Repository
+from llenergymeasure.results.repository import FileSystemRepository
 
 
-def aggregate_experiment(context: ExperimentContext, repository: Repository) -> AggregatedResult:
+def aggregate_experiment(
+    context: ExperimentContext, repository: FileSystemRepository
+) -> AggregatedResult:
     """Aggregate what is stored, and store the aggregate.
 
     Raises:

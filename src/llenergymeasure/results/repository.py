@@ -20,8 +20,7 @@ from llenergymeasure.domain.experiment import AggregatedResult, RawProcessResult
 from llenergymeasure.domain.samples import SampleSeries
 from llenergymeasure.domain.trace import RequestTrace
 from llenergymeasure.durable import write_bytes, write_text
-from llenergymeasure.exceptions import LLEnergyMeasureError, StorageError
-from llenergymeasure.results.base import Repository, already_saved, no_aggregate
+from llenergymeasure.exceptions import LLEnergyMeasureError, StorageError, UnknownExperimentError
 from llenergymeasure.results.markers import (
     NotWholeError,
     list_names,
@@ -39,8 +38,6 @@ from llenergymeasure.results.requests_table import read_requests, write_requests
 from llenergymeasure.results.timeseries import parse_series, write_series
 from llenergymeasure.security import is_safe_id, resolve_within, safe_id
 
-__all__ = ["FileSystemRepository", "Repository"]
-
 _CYCLE: Final = re.compile(r"cycle_([1-9][0-9]*)", re.ASCII)
 # By one of these a folder is known as an experiment's.
 _OURS: Final = re.compile(r"context_[0-9]+\.json|cycle_[0-9]+|process_[0-9]+\.json|\.completed_")
@@ -50,8 +47,12 @@ _OWN_FILE: Final = re.compile(
 )
 
 
-class FileSystemRepository(Repository):
-    """Results as files (layout at the module's head); every write is atomic."""
+class FileSystemRepository:
+    """Results as files (layout at the module's head); every write is atomic.
+
+    A result is *whole* once all of it is stored, its requests included; only whole ones are ever
+    given out. Every method raises ConfigurationError for an id that cannot name a file.
+    """
 
     def __init__(self, results_dir: Path) -> None:
         self._base = results_dir
@@ -68,13 +69,20 @@ class FileSystemRepository(Repository):
         cycles_planned: int,
         series: Sequence[SampleSeries] = (),
     ) -> None:
-        """See ``Repository``."""
+        """Store one process and cycle; ``cycles_planned`` decides the layout.
+
+        A series without a finite value is left out.
+
+        Raises:
+            StorageError: It cannot be written, or is there already: finished work is not
+                overwritten (see ``discard_cycle``).
+        """
         folder = self.raw_dir(result.experiment_id)
         if cycles_planned > 1:
             folder = folder / f"cycle_{result.cycle}"
         index = result.process_index
         if whole_content(folder, index) is not None:
-            raise already_saved(result)
+            raise _already_saved(result)
         requests = requests_path(folder, index)
         write_requests(requests, traces, cycle=result.cycle, process_index=index)
         samples = timeseries_path(folder, index)
@@ -88,7 +96,12 @@ class FileSystemRepository(Repository):
         write_marker(folder, result.cycle, index, content.encode(), sampled=sampled)
 
     def load_raw(self, experiment_id: str) -> list[RawProcessResult]:
-        """See ``Repository``."""
+        """All results that are whole, by cycle and process; empty if there are none.
+
+        Raises:
+            StorageError: One of them cannot be read, or belongs elsewhere.
+            SchemaVersionError: A newer version wrote one of them.
+        """
         results, faults = self.read_raw(experiment_id)
         for fault in faults:
             # One that is not whole was not finished, or is measured again.
@@ -141,36 +154,52 @@ class FileSystemRepository(Repository):
         return any(_OURS.match(name) for name in names)
 
     def load_traces(self, result: RawProcessResult) -> list[RequestTrace]:
-        """See ``Repository``."""
+        """The requests of one stored result, in the order in which they were saved.
+
+        Raises:
+            StorageError: They are not stored, or damaged.
+        """
         if result.requests_file is None:
             raise StorageError(f"a result of {result.experiment_id} names no requests file")
         return read_requests(resolve_within(self._base / "raw", result.requests_file))
 
     def load_series(self, result: RawProcessResult) -> list[SampleSeries]:
-        """See ``Repository``."""
+        """What was sampled during one stored result, in the order it was saved; empty if nothing.
+
+        Raises:
+            StorageError: It was saved, and is damaged or gone.
+        """
         if result.timeseries_file is None:
             return []
         path = resolve_within(self._base / "raw", result.timeseries_file)
         return parse_series(whole_samples(path, result.process_index), path)
 
     def discard_cycle(self, experiment_id: str, cycle: int) -> None:
-        """See ``Repository``. Logs, contexts and whatever else lies there stay."""
+        """Forget what is stored of one cycle, so that it can be measured again as a whole.
+
+        Logs, contexts and whatever else lies there stay.
+        """
         for folder, of_cycle in self._folders(experiment_id):
             if of_cycle == cycle and folder.is_dir():
                 _remove_own_files(folder)
 
     def save_aggregated(self, result: AggregatedResult) -> None:
-        """See ``Repository``."""
+        """Store an aggregate, over an older one of the same experiment."""
         path = self._aggregated_path(result.experiment_id)
         write_text(path, result.model_dump_json(indent=2))
 
     def load_aggregated(self, experiment_id: str) -> AggregatedResult:
-        """See ``Repository``."""
+        """One aggregate.
+
+        Raises:
+            UnknownExperimentError: There is none.
+            StorageError: It cannot be read.
+        """
         path = self._aggregated_path(experiment_id)
         try:
             content = path.read_bytes()
         except FileNotFoundError as error:
-            raise no_aggregate(experiment_id) from error
+            raise _no_aggregate(experiment_id) from error
         except OSError as error:
             raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
         result = parse_record(AggregatedResult, content, path, AGGREGATED_MIGRATIONS)
@@ -179,13 +208,21 @@ class FileSystemRepository(Repository):
         return result
 
     def aggregated_ids(self) -> list[str]:
-        """See ``Repository``."""
+        """Ids of all stored aggregates, sorted."""
         stems = [
             name.removesuffix(".json")
             for name in list_names(self._base / "aggregated")
             if name.endswith(".json")
         ]
         return sorted(stem for stem in stems if is_safe_id(stem))
+
+    def has_raw(self, experiment_id: str) -> bool:
+        """Whether there is at least one whole result."""
+        return bool(self.load_raw(experiment_id))
+
+    def completed_cycles(self, experiment_id: str) -> set[int]:
+        """The cycles of which every process has a whole result."""
+        return find_complete(self.load_raw(experiment_id))
 
     def _folders(self, experiment_id: str) -> Iterator[tuple[Path, int]]:
         """Where results may lie, and of which cycle: the experiment's own folder, and cycle_C."""
@@ -202,6 +239,33 @@ class FileSystemRepository(Repository):
 
     def _aggregated_path(self, experiment_id: str) -> Path:
         return resolve_within(self._base, "aggregated", f"{safe_id(experiment_id)}.json")
+
+
+def find_complete(results: Sequence[RawProcessResult]) -> set[int]:
+    """The cycles of which every process is among the results."""
+    found: dict[int, set[int]] = {}
+    expected: dict[int, int] = {}
+    for raw in results:
+        found.setdefault(raw.cycle, set()).add(raw.process_index)
+        expected[raw.cycle] = max(raw.process_count, expected.get(raw.cycle, 0))
+    return {cycle for cycle, indices in found.items() if indices == set(range(expected[cycle]))}
+
+
+def _no_aggregate(experiment_id: str) -> UnknownExperimentError:
+    """The error for an aggregate that is not there."""
+    return UnknownExperimentError(
+        f"there is no aggregated result of experiment {experiment_id!r}",
+        hint="list what there is with: lem results list --all",
+    )
+
+
+def _already_saved(result: RawProcessResult) -> StorageError:
+    """The error for a result that would overwrite a finished one."""
+    return StorageError(
+        f"process {result.process_index} of cycle {result.cycle} of {result.experiment_id} "
+        "is stored already, and finished work is not overwritten",
+        hint="measure it as a new experiment, or discard the cycle first",
+    )
 
 
 def _read_one(folder: Path, experiment_id: str, cycle: int, process_index: int) -> RawProcessResult:

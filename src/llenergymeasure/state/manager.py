@@ -1,141 +1,208 @@
-"""The states of all experiments: one small file each, and the only truth for what runs."""
+"""The states of all experiments, the only truth for what runs: which step follows which."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from pydantic import ValidationError
-
-from llenergymeasure.constants import STATE_SCHEMA_VERSION
-from llenergymeasure.durable import (
-    DAMAGED_HINT,
-    Migrations,
-    create_text,
-    describe_fault,
-    read_json,
-    write_text,
+from llenergymeasure.domain.experiment import ExperimentStatus
+from llenergymeasure.exceptions import (
+    ConfigurationError,
+    LLEnergyMeasureError,
 )
-from llenergymeasure.exceptions import DamagedFileError, StorageError
-from llenergymeasure.security import resolve_within, safe_id
-from llenergymeasure.state.base import LATEST, StateStore, unknown
-from llenergymeasure.state.experiment_state import ExperimentState
-from llenergymeasure.state.ids import is_minted
+from llenergymeasure.state.experiment_state import ACTIVE, UNFINISHED, ExperimentState, Step
+from llenergymeasure.state.identity import current_identity, identity_of
+from llenergymeasure.state.ids import mint
+from llenergymeasure.state.records import StateFiles
 
-__all__ = ["LATEST", "LOCK_TIMEOUT_S", "StateManager", "StateStore"]
+logger = logging.getLogger(__name__)
 
-LOCK_TIMEOUT_S = 10.0
-_WRITABLE: Final = "set LLM_ENERGY_STATE_DIR to a folder that you may write"
-
-# version -> the function that turns a state of it into one of the next. Version 1 is the first.
-_MIGRATIONS: Final[Migrations] = {}
+LATEST: Final = "latest"
 
 
-class StateManager(StateStore):
-    """States as JSON files in a folder, one an experiment, each written atomically."""
+class StateManager(StateFiles):
+    """The steps that an experiment may take, and who may take them."""
 
-    def __init__(self, state_dir: Path) -> None:
-        self._folder = state_dir
-
-    def ids(self) -> list[str]:
-        """See ``StateStore``. Files with other names are nobody's state."""
-        return sorted(path.stem for path in self._folder.glob("*.json") if is_minted(path.stem))
-
-    def load(self, experiment_id: str) -> ExperimentState:
-        """See ``StateStore``."""
-        path = self._path(experiment_id)
-        try:
-            data = read_json(path, version=STATE_SCHEMA_VERSION, migrations=_MIGRATIONS)
-            state = ExperimentState.model_validate(data)
-        except FileNotFoundError as error:
-            raise unknown(experiment_id) from error
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(map(str, first["loc"]))
-            raise DamagedFileError(
-                f"{path} does not hold a state: {where}: {first['msg']}", hint=DAMAGED_HINT
-            ) from error
-        if state.experiment_id != experiment_id:
-            raise StorageError(
-                f"{path} holds the state of {state.experiment_id}", hint="move it away"
-            )
-        return state
-
-    def places_of(self, state: ExperimentState) -> list[Path]:
-        """Where the results of an experiment may lie: as it was told, and as seen from here."""
-        told = Path(state.results_dir)
-        if state.results_from_here is None:
-            return [told]
-        return [told, Path(os.path.normpath(self._folder / state.results_from_here))]
-
-    def _from_here(self, results_dir: Path) -> str:
-        return os.path.relpath(results_dir, self._folder)
-
-    def _save(self, state: ExperimentState) -> None:
-        write_text(self._path(state.experiment_id), _text(state), _WRITABLE)
-
-    def _create(self, state: ExperimentState) -> bool:
-        try:
-            create_text(self._path(state.experiment_id), _text(state))
-        except FileExistsError:
-            return False
-        except StorageError as error:
-            raise StorageError(error.message, hint=_WRITABLE) from error
-        return True
-
-    @contextmanager
-    def hold(self, experiment_id: str) -> Iterator[None]:
-        """Hold off other writers of one experiment (see ``remove``)."""
-        with self._hold_lock(experiment_id):
-            yield
-
-    def remove(self, experiment_id: str) -> None:
-        """Remove its record, which the caller must ``hold``.
+    def create(
+        self, *, config_name: str, config_hash: str, planned_cycles: int, results_dir: Path
+    ) -> ExperimentState:
+        """A new experiment, with an id that sorts by time and was never used before.
 
         Raises:
-            StorageError: It cannot be removed.
+            StorageError: The state cannot be written.
         """
-        path = self._path(experiment_id)
-        try:
-            path.unlink()
-            self._lock_path(path).unlink(missing_ok=True)
-        except OSError as error:
-            raise describe_fault(error, f"cannot remove {path}") from error
+        while True:
+            now = datetime.now(UTC)
+            state = ExperimentState(
+                experiment_id=mint(now),
+                config_name=config_name,
+                config_hash=config_hash,
+                status=ExperimentStatus.INITIALISED,
+                planned_cycles=planned_cycles,
+                results_dir=str(results_dir),
+                results_from_here=self._from_here(results_dir),
+                created_at=now,
+                updated_at=now,
+                owner=current_identity(),
+                history=(Step(to=ExperimentStatus.INITIALISED, at=now),),
+            )
+            # An id whose state was deleted is not used again while its results are there.
+            if not _has_results(results_dir, state.experiment_id) and self._create(state):
+                return state
 
-    def _lock_path(self, path: Path) -> Path:
-        return path.with_name(f".{path.name}.lock")
+    def transition(
+        self, experiment_id: str, to: ExperimentStatus, **fields: Any
+    ) -> ExperimentState:
+        """Take a step (see ``ExperimentState.moved``).
 
-    @contextmanager
-    def _hold_lock(self, experiment_id: str) -> Iterator[None]:
-        from filelock import FileLock, Timeout
+        Raises:
+            InvalidStateTransitionError: The step is not allowed.
+        """
+        return self._change(experiment_id, lambda state: state.moved(to, **fields))
 
-        path = self._path(experiment_id)
-        if not path.exists():
-            raise unknown(experiment_id)
-        lock = FileLock(self._lock_path(path), timeout=LOCK_TIMEOUT_S)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise StorageError(
-                f"the state of {experiment_id} is held by another process for more than "
-                f"{LOCK_TIMEOUT_S:.0f} s",
-                hint="try again; if it stays so, look for a lem process that hangs",
-            ) from error
-        except OSError as error:
-            raise StorageError(
-                f"cannot lock {path}: {error.strerror or error}", hint=_WRITABLE
-            ) from error
-        try:
-            yield
-        finally:
-            lock.release()
+    def mark_running(
+        self, experiment_id: str, *, child_pid: int | None, context_file: str
+    ) -> ExperimentState:
+        """Record that this process watches and ``child_pid`` measures."""
+        child = None if child_pid is None else identity_of(child_pid)
+        return self.transition(
+            experiment_id,
+            ExperimentStatus.RUNNING,
+            owner=current_identity(),
+            child=child,
+            context_file=context_file,
+        )
 
-    def _path(self, experiment_id: str) -> Path:
-        return resolve_within(self._folder, f"{safe_id(experiment_id)}.json")
+    def adopt(
+        self,
+        experiment_id: str,
+        *,
+        config_name: str,
+        config_hash: str,
+        planned_cycles: int,
+        results_dir: Path,
+        created_at: datetime,
+    ) -> None:
+        """Give an interrupted experiment that was copied here a state, unless it has one.
+
+        Raises:
+            StorageError: The state cannot be written.
+        """
+        now = datetime.now(UTC)
+        reason = "it was copied here without its state"
+        step = Step(to=ExperimentStatus.INTERRUPTED, at=now, reason=reason)
+        self._create(
+            ExperimentState(
+                experiment_id=experiment_id,
+                config_name=config_name,
+                config_hash=config_hash,
+                status=step.to,
+                planned_cycles=planned_cycles,
+                results_dir=str(results_dir),
+                results_from_here=self._from_here(results_dir),
+                created_at=created_at,
+                updated_at=now,
+                reason=reason,
+                history=(step,),
+            )
+        )
+
+    def claim(self, experiment_id: str, results_dir: Path | None = None) -> ExperimentState:
+        """Take over an unfinished experiment; one whose processes died counts as interrupted.
+
+        Args:
+            experiment_id: A whole id.
+            results_dir: Where its results lie now, if they were moved.
+
+        Raises:
+            ConfigurationError: It is running, or there is nothing left to do.
+        """
+
+        def take(state: ExperimentState) -> ExperimentState:
+            if state.is_stale():
+                state = state.after_death()
+            me = current_identity()
+            if state.status in ACTIVE:
+                raise ConfigurationError(
+                    f"experiment {experiment_id} is still running ({_who(state)})",
+                    hint="wait for it, or stop that process first",
+                )
+            if state.status not in UNFINISHED:
+                raise ConfigurationError(
+                    f"experiment {experiment_id} is {state.status}, it cannot be resumed"
+                )
+            if state.owner and state.owner != me and state.owner.alive() is not False:
+                raise ConfigurationError(
+                    f"experiment {experiment_id} is being resumed ({_who(state)})",
+                    hint="wait for it, or stop that process first",
+                )
+            moved = (
+                {}
+                if results_dir is None
+                else {
+                    "results_dir": str(results_dir),
+                    "results_from_here": self._from_here(results_dir),
+                }
+            )
+            now = datetime.now(UTC)
+            return state.model_copy(update={"owner": me, "child": None, "updated_at": now, **moved})
+
+        return self._change(experiment_id, take)
+
+    def sweep_stale(self) -> list[str]:
+        """Mark what says that it runs and does not; returns the ids that were marked."""
+        marked = []
+        for state in self.states():
+            if not state.is_stale():
+                continue
+            try:
+                # Looked at again under the lock: by now somebody may have resumed it.
+                swept = self._change(
+                    state.experiment_id, lambda now: now.after_death() if now.is_stale() else now
+                )
+            except LLEnergyMeasureError as error:
+                # The folder may not be written, say: only told.
+                logger.warning("cannot mark %s: %s", state.experiment_id, error)
+            else:
+                if swept.status is ExperimentStatus.INTERRUPTED:
+                    marked.append(state.experiment_id)
+        return marked
+
+    def states(self) -> list[ExperimentState]:
+        """All readable states, oldest first; unreadable ones are logged."""
+        states = []
+        for experiment_id in self.ids():
+            try:
+                states.append(self.load(experiment_id))
+            except LLEnergyMeasureError as error:
+                logger.warning("%s", error)
+        return states
+
+    def find_unfinished(self, config_hash: str) -> list[ExperimentState]:
+        """Failed and interrupted experiments of one config, oldest first."""
+        return [s for s in self.states() if s.config_hash == config_hash and s.status in UNFINISHED]
+
+    def _change(
+        self, experiment_id: str, step: Callable[[ExperimentState], ExperimentState]
+    ) -> ExperimentState:
+        with self._hold_lock(experiment_id):
+            before = self.load(experiment_id)
+            state = step(before)
+            if state != before:
+                self._save(state)
+        return state
 
 
-def _text(state: ExperimentState) -> str:
-    return state.model_dump_json(indent=2)
+def _who(state: ExperimentState) -> str:
+    if state.owner is None:
+        return "process unknown"
+    seen = "" if state.owner.alive() is not None else f" on {state.owner.hostname}"
+    return f"PID {state.owner.pid}{seen}"
+
+
+def _has_results(results_dir: Path, experiment_id: str) -> bool:
+    aggregate = results_dir / "aggregated" / f"{experiment_id}.json"
+    return (results_dir / "raw" / experiment_id).exists() or aggregate.exists()

@@ -1,4 +1,4 @@
-"""What every store of states promises; files and memory both keep it."""
+"""What the store of states promises."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from llenergymeasure.exceptions import (
     InvalidStateTransitionError,
     UnknownExperimentError,
 )
-from llenergymeasure.state.base import StateStore
 from llenergymeasure.state.experiment_state import EXPERIMENT_VALID_TRANSITIONS, ExperimentState
 from llenergymeasure.state.identity import ProcessIdentity, current_identity, identity_of
+from llenergymeasure.state.manager import StateManager
 
 S = ExperimentStatus
 Create = Callable[..., ExperimentState]
@@ -60,14 +60,14 @@ def elsewhere() -> ProcessIdentity:
     return current_identity().model_copy(update={"hostname": socket.gethostname() + "-other"})
 
 
-def bring(store: StateStore, experiment_id: str, status: ExperimentStatus) -> ExperimentState:
+def bring(store: StateManager, experiment_id: str, status: ExperimentStatus) -> ExperimentState:
     for step in PATHS[status]:
         store.transition(experiment_id, step)
     return store.load(experiment_id)
 
 
 def test_a_new_experiment_belongs_to_this_process(
-    store: StateStore, create: Create, tmp_path: Path
+    store: StateManager, create: Create, tmp_path: Path
 ) -> None:
     state = create("abc")
     assert state == store.load(state.experiment_id)
@@ -78,28 +78,28 @@ def test_a_new_experiment_belongs_to_this_process(
     assert [step.to for step in state.history] == [S.INITIALISED]
 
 
-def test_ids_are_listed_in_the_order_of_creation(store: StateStore, create: Create) -> None:
+def test_ids_are_listed_in_the_order_of_creation(store: StateManager, create: Create) -> None:
     created = [create().experiment_id for _ in range(20)]
     assert store.ids() == created
     assert [state.experiment_id for state in store.states()] == created
 
 
 def test_an_id_that_has_results_is_not_minted(
-    store: StateStore, create: Create, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: StateManager, create: Create, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken = [f"20300101-000000-00000{n}-aaaa" for n in range(3)]
     (tmp_path / "results" / "raw" / taken[0]).mkdir(parents=True)
     (tmp_path / "results" / "aggregated").mkdir()
     (tmp_path / "results" / "aggregated" / f"{taken[1]}.json").touch()
     given = iter([taken[0], taken[1], taken[2], taken[2], "20300101-000000-000009-aaaa"])
-    monkeypatch.setattr("llenergymeasure.state.base.mint", lambda now: next(given))
+    monkeypatch.setattr("llenergymeasure.state.manager.mint", lambda now: next(given))
     assert create().experiment_id == taken[2]
     assert create().experiment_id == "20300101-000000-000009-aaaa"
 
 
 @pytest.mark.parametrize(("before", "after"), list(product(S, S)))
 def test_only_the_written_steps_are_taken(
-    store: StateStore, create: Create, before: ExperimentStatus, after: ExperimentStatus
+    store: StateManager, create: Create, before: ExperimentStatus, after: ExperimentStatus
 ) -> None:
     experiment_id = create().experiment_id
     state = bring(store, experiment_id, before)
@@ -120,12 +120,12 @@ def test_the_table_covers_every_status() -> None:
     assert set(EXPERIMENT_VALID_TRANSITIONS) == set(S)
 
 
-def test_an_unknown_field_is_no_part_of_a_step(store: StateStore, create: Create) -> None:
+def test_an_unknown_field_is_no_part_of_a_step(store: StateManager, create: Create) -> None:
     with pytest.raises(TypeError):
         store.transition(create().experiment_id, S.RUNNING, resaon="typo")
 
 
-def test_a_reason_lasts_until_the_next_step(store: StateStore, create: Create) -> None:
+def test_a_reason_lasts_until_the_next_step(store: StateManager, create: Create) -> None:
     experiment_id = create().experiment_id
     failed = store.transition(experiment_id, S.FAILED, reason="no memory", exit_code=1)
     assert (failed.reason, failed.exit_code) == ("no memory", 1)
@@ -137,7 +137,7 @@ def test_a_reason_lasts_until_the_next_step(store: StateStore, create: Create) -
     assert (done.owner, done.child, done.context_file) == (None, None, "c.json")
 
 
-def test_a_running_one_knows_both_processes(store: StateStore, create: Create) -> None:
+def test_a_running_one_knows_both_processes(store: StateManager, create: Create) -> None:
     experiment_id = create().experiment_id
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         state = store.mark_running(experiment_id, child_pid=child.pid, context_file="c.json")
@@ -148,7 +148,7 @@ def test_a_running_one_knows_both_processes(store: StateStore, create: Create) -
 
 
 @pytest.mark.parametrize("experiment_id", ["20300101-000000-000000-aaaa", "x"])
-def test_an_experiment_that_is_not_there_is_told(store: StateStore, experiment_id: str) -> None:
+def test_an_experiment_that_is_not_there_is_told(store: StateManager, experiment_id: str) -> None:
     for act in (
         lambda: store.load(experiment_id),
         lambda: store.claim(experiment_id),
@@ -160,7 +160,7 @@ def test_an_experiment_that_is_not_there_is_told(store: StateStore, experiment_i
 
 
 @pytest.mark.parametrize("experiment_id", ["../x", "", "a/b", "."])
-def test_an_id_that_leads_elsewhere_is_refused(store: StateStore, experiment_id: str) -> None:
+def test_an_id_that_leads_elsewhere_is_refused(store: StateManager, experiment_id: str) -> None:
     with pytest.raises(ConfigurationError):
         store.load(experiment_id)
     with pytest.raises(ConfigurationError):
@@ -170,7 +170,7 @@ def test_an_id_that_leads_elsewhere_is_refused(store: StateStore, experiment_id:
 @pytest.mark.parametrize("status", [S.INITIALISED, S.RUNNING])
 @pytest.mark.parametrize("with_child", [False, True])
 def test_a_dead_one_is_found_and_marked(
-    store: StateStore,
+    store: StateManager,
     create: Create,
     dead: ProcessIdentity,
     status: ExperimentStatus,
@@ -189,7 +189,7 @@ def test_a_dead_one_is_found_and_marked(
 
 
 def test_one_whose_child_lives_is_left_alone(
-    store: StateStore, create: Create, dead: ProcessIdentity
+    store: StateManager, create: Create, dead: ProcessIdentity
 ) -> None:
     state = bring(store, create().experiment_id, S.RUNNING)
     store._save(state.model_copy(update={"owner": dead, "child": current_identity()}))
@@ -198,7 +198,7 @@ def test_one_whose_child_lives_is_left_alone(
 
 @pytest.mark.parametrize("status", [S.INITIALISED, S.RUNNING])
 def test_one_on_another_host_is_left_alone(
-    store: StateStore, create: Create, elsewhere: ProcessIdentity, status: ExperimentStatus
+    store: StateManager, create: Create, elsewhere: ProcessIdentity, status: ExperimentStatus
 ) -> None:
     state = bring(store, create().experiment_id, status)
     store._save(state.model_copy(update={"owner": elsewhere}))
@@ -209,7 +209,7 @@ def test_one_on_another_host_is_left_alone(
 
 @pytest.mark.parametrize("status", [S.COMPLETED, S.AGGREGATED, S.FAILED, S.INTERRUPTED])
 def test_what_has_ended_stays_as_it_is(
-    store: StateStore, create: Create, dead: ProcessIdentity, status: ExperimentStatus
+    store: StateManager, create: Create, dead: ProcessIdentity, status: ExperimentStatus
 ) -> None:
     state = bring(store, create().experiment_id, status).model_copy(update={"owner": dead})
     store._save(state)
@@ -218,7 +218,7 @@ def test_what_has_ended_stays_as_it_is(
 
 
 def test_a_sweep_looks_again_before_it_writes(
-    store: StateStore, create: Create, dead: ProcessIdentity, monkeypatch: pytest.MonkeyPatch
+    store: StateManager, create: Create, dead: ProcessIdentity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state = bring(store, create().experiment_id, S.RUNNING)
     store._save(state.model_copy(update={"owner": dead}))
@@ -232,7 +232,7 @@ def test_a_sweep_looks_again_before_it_writes(
 
 @pytest.mark.parametrize("status", [S.FAILED, S.INTERRUPTED])
 def test_an_unfinished_one_is_claimed_once(
-    store: StateStore, create: Create, status: ExperimentStatus
+    store: StateManager, create: Create, status: ExperimentStatus
 ) -> None:
     state = bring(store, create().experiment_id, status)
     assert store.claim(state.experiment_id).owner == current_identity()
@@ -244,7 +244,7 @@ def test_an_unfinished_one_is_claimed_once(
 
 
 def test_a_claim_of_a_dead_process_is_free_again(
-    store: StateStore, create: Create, dead: ProcessIdentity
+    store: StateManager, create: Create, dead: ProcessIdentity
 ) -> None:
     state = bring(store, create().experiment_id, S.INTERRUPTED)
     store._save(state.model_copy(update={"owner": dead}))
@@ -252,7 +252,7 @@ def test_a_claim_of_a_dead_process_is_free_again(
 
 
 def test_a_dead_running_one_can_be_claimed_at_once(
-    store: StateStore, create: Create, dead: ProcessIdentity
+    store: StateManager, create: Create, dead: ProcessIdentity
 ) -> None:
     state = bring(store, create().experiment_id, S.RUNNING)
     store._save(state.model_copy(update={"owner": dead}))
@@ -263,7 +263,7 @@ def test_a_dead_running_one_can_be_claimed_at_once(
 
 @pytest.mark.parametrize("status", [S.INITIALISED, S.RUNNING])
 def test_a_living_one_is_not_claimed(
-    store: StateStore, create: Create, status: ExperimentStatus
+    store: StateManager, create: Create, status: ExperimentStatus
 ) -> None:
     state = bring(store, create().experiment_id, status)
     with pytest.raises(ConfigurationError, match="still running") as caught:
@@ -273,14 +273,14 @@ def test_a_living_one_is_not_claimed(
 
 @pytest.mark.parametrize("status", [S.COMPLETED, S.AGGREGATED])
 def test_a_finished_one_is_not_claimed(
-    store: StateStore, create: Create, status: ExperimentStatus
+    store: StateManager, create: Create, status: ExperimentStatus
 ) -> None:
     state = bring(store, create().experiment_id, status)
     with pytest.raises(ConfigurationError, match=f"is {status}, it cannot be resumed"):
         store.claim(state.experiment_id)
 
 
-def test_unfinished_ones_of_a_config_are_found(store: StateStore, create: Create) -> None:
+def test_unfinished_ones_of_a_config_are_found(store: StateManager, create: Create) -> None:
     wanted = [bring(store, create("a").experiment_id, s) for s in (S.FAILED, S.INTERRUPTED)]
     for status in (S.INITIALISED, S.RUNNING, S.COMPLETED, S.AGGREGATED):
         bring(store, create("a").experiment_id, status)
@@ -288,6 +288,6 @@ def test_unfinished_ones_of_a_config_are_found(store: StateStore, create: Create
     assert store.find_unfinished("a") == wanted
 
 
-def test_nothing_is_found_where_nothing_is(store: StateStore) -> None:
+def test_nothing_is_found_where_nothing_is(store: StateManager) -> None:
     assert store.ids() == []
     assert store.sweep_stale() == []

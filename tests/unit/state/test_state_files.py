@@ -14,7 +14,7 @@ from filelock import FileLock
 from llenergymeasure.constants import STATE_SCHEMA_VERSION
 from llenergymeasure.domain.experiment import ExperimentStatus
 from llenergymeasure.exceptions import ConfigurationError, SchemaVersionError, StorageError
-from llenergymeasure.state import manager as manager_module
+from llenergymeasure.state import records as records_module
 from llenergymeasure.state.manager import StateManager
 
 S = ExperimentStatus
@@ -107,7 +107,7 @@ def test_a_lock_that_is_held_is_told_in_time(
     manager: StateManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     experiment_id = create(manager, tmp_path)
-    monkeypatch.setattr(manager_module, "LOCK_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(records_module, "LOCK_TIMEOUT_S", 0.1)
     with (
         FileLock(tmp_path / ".state" / f".{experiment_id}.json.lock"),
         pytest.raises(StorageError, match="held by another process"),

@@ -1,4 +1,4 @@
-"""Any sequence of calls, on files and in memory at once: both agree, and neither breaks a rule."""
+"""Any sequence of calls: the store does what the rules say, and breaks none."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from llenergymeasure.domain.experiment import ExperimentStatus
 from llenergymeasure.exceptions import ConfigurationError, InvalidStateTransitionError
-from llenergymeasure.state.base import StateStore
 from llenergymeasure.state.experiment_state import EXPERIMENT_VALID_TRANSITIONS, ExperimentState
 from llenergymeasure.state.identity import current_identity
 from llenergymeasure.state.manager import StateManager
-from llenergymeasure.state.memory import MemoryStateManager
 
 S = ExperimentStatus
 ACTIVE = {S.INITIALISED, S.RUNNING}
@@ -32,35 +30,29 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
         base = Path(self.folder.name)
-        self.stores: list[StateStore] = [StateManager(base / ".state"), MemoryStateManager()]
+        self.store = StateManager(base / ".state")
         self.results = base / "results"
-        self.ids: list[tuple[str, str]] = []
+        self.ids: list[str] = []
         self.expected: dict[int, S] = {}
         self.owner_dead: dict[int, bool] = {}
 
     def teardown(self) -> None:
         self.folder.cleanup()
 
-    def both(self, experiment: int, act) -> list[ExperimentState | type[Exception]]:
-        """The outcome of one call on each store: the state, or the kind of the error."""
-        outcomes: list[ExperimentState | type[Exception]] = []
-        for store, experiment_id in zip(self.stores, self.ids[experiment], strict=True):
-            try:
-                outcomes.append(act(store, experiment_id))
-            except (InvalidStateTransitionError, ConfigurationError) as error:
-                outcomes.append(type(error))
-        return outcomes
+    def attempt(self, experiment: int, act) -> ExperimentState | type[Exception]:
+        """The outcome of one call: the state, or the kind of the error."""
+        try:
+            return act(self.ids[experiment])
+        except (InvalidStateTransitionError, ConfigurationError) as error:
+            return type(error)
 
     @rule(target=experiments)
     def create(self) -> int:
-        states = [
-            store.create(
-                config_name="c", config_hash="h", planned_cycles=1, results_dir=self.results
-            )
-            for store in self.stores
-        ]
+        state = self.store.create(
+            config_name="c", config_hash="h", planned_cycles=1, results_dir=self.results
+        )
         number = len(self.ids)
-        self.ids.append((states[0].experiment_id, states[1].experiment_id))
+        self.ids.append(state.experiment_id)
         self.expected[number] = S.INITIALISED
         self.owner_dead[number] = False
         return number
@@ -68,15 +60,14 @@ class Machine(RuleBasedStateMachine):
     @rule(experiment=experiments, to=st.sampled_from(S), reason=REASONS)
     def transition(self, experiment: int, to: S, reason: str | None) -> None:
         before = self.expected[experiment]
-        outcomes = self.both(experiment, lambda s, i: s.transition(i, to, reason=reason))
+        outcome = self.attempt(experiment, lambda i: self.store.transition(i, to, reason=reason))
         if to not in EXPERIMENT_VALID_TRANSITIONS[before]:
-            assert outcomes == [InvalidStateTransitionError] * 2
+            assert outcome is InvalidStateTransitionError
             return
         self.expected[experiment] = to
-        for state in outcomes:
-            assert isinstance(state, ExperimentState)
-            assert state.reason == reason
-            assert state.owner is None or to in ACTIVE
+        assert isinstance(outcome, ExperimentState)
+        assert outcome.reason == reason
+        assert outcome.owner is None or to in ACTIVE
         if before not in ACTIVE or to not in ACTIVE:
             # Ended ones have no owner; a claim's owner goes on.
             self.owner_dead[experiment] = self.owner_dead[experiment] and to in ACTIVE
@@ -84,70 +75,63 @@ class Machine(RuleBasedStateMachine):
     @rule(experiment=experiments)
     def mark_running(self, experiment: int) -> None:
         before = self.expected[experiment]
-        outcomes = self.both(
-            experiment, lambda s, i: s.mark_running(i, child_pid=None, context_file="c")
+        outcome = self.attempt(
+            experiment, lambda i: self.store.mark_running(i, child_pid=None, context_file="c")
         )
         if S.RUNNING in EXPERIMENT_VALID_TRANSITIONS[before]:
             self.expected[experiment] = S.RUNNING
             self.owner_dead[experiment] = False
         else:
-            assert outcomes == [InvalidStateTransitionError] * 2
+            assert outcome is InvalidStateTransitionError
 
     @rule(experiment=experiments)
     def owner_dies(self, experiment: int) -> None:
-        def kill(store: StateStore, experiment_id: str) -> ExperimentState:
-            state = store.load(experiment_id)
-            if state.owner:
-                store._save(state.model_copy(update={"owner": DEAD, "child": None}))
-            return store.load(experiment_id)
-
-        (state, _) = self.both(experiment, kill)
-        assert isinstance(state, ExperimentState)
+        state = self.store.load(self.ids[experiment])
+        if state.owner:
+            state = state.model_copy(update={"owner": DEAD, "child": None})
+            self.store._save(state)
         self.owner_dead[experiment] = state.owner == DEAD
 
     @rule(experiment=experiments)
     def claim(self, experiment: int) -> None:
         before = self.expected[experiment]
         stale = before in ACTIVE and not self.is_alive(experiment)
-        outcomes = self.both(experiment, lambda s, i: s.claim(i))
+        outcome = self.attempt(experiment, self.store.claim)
         if stale or before in (S.FAILED, S.INTERRUPTED):
             self.expected[experiment] = S.INTERRUPTED if stale else before
             self.owner_dead[experiment] = False
-            assert all(
-                isinstance(s, ExperimentState) and s.owner == current_identity() for s in outcomes
-            )
+            assert isinstance(outcome, ExperimentState)
+            assert outcome.owner == current_identity()
         else:
-            assert outcomes == [ConfigurationError] * 2
+            assert outcome is ConfigurationError
 
     @rule()
     def sweep(self) -> None:
         stale = [
             n for n, status in self.expected.items() if status in ACTIVE and not self.is_alive(n)
         ]
-        for column, store in enumerate(self.stores):
-            assert store.sweep_stale() == [self.ids[n][column] for n in stale]
+        assert self.store.sweep_stale() == [self.ids[n] for n in stale]
         for n in stale:
             self.expected[n] = S.INTERRUPTED
             self.owner_dead[n] = False
 
     def is_alive(self, experiment: int) -> bool:
         """A running one with an unowned past (failed, then moved by hand) has nobody alive."""
-        state = self.stores[1].load(self.ids[experiment][1])
+        state = self.store.load(self.ids[experiment])
         return state.owner is not None and not self.owner_dead[experiment]
 
     @invariant()
-    def stores_agree_and_no_step_is_forbidden(self) -> None:
-        for column, store in enumerate(self.stores):
-            assert store.ids() == [pair[column] for pair in self.ids]
-            for n, state in enumerate(store.states()):
-                assert state.status is self.expected[n]
-                steps = [step.to for step in state.history]
-                assert steps[0] is S.INITIALISED
-                assert steps[-1] is state.status
-                for one, next_one in itertools.pairwise(steps):
-                    assert next_one in EXPERIMENT_VALID_TRANSITIONS[one]
-                times = [step.at for step in state.history]
-                assert times == sorted(times)
+    def no_step_is_forbidden(self) -> None:
+        assert self.store.ids() == self.ids
+        for n, state in enumerate(self.store.states()):
+            assert state.status is self.expected[n]
+            steps = [step.to for step in state.history]
+            assert steps[0] is S.INITIALISED
+            assert steps[-1] is state.status
+            for one, next_one in itertools.pairwise(steps):
+                assert next_one in EXPERIMENT_VALID_TRANSITIONS[one]
+            times = [step.at for step in state.history]
+            assert times == sorted(times)
 
 
 TestMachine = Machine.TestCase

@@ -13,8 +13,7 @@ from llenergymeasure.exceptions import (
     UnknownExperimentError,
 )
 from llenergymeasure.orchestration.context import last_context
-from llenergymeasure.results.base import find_complete
-from llenergymeasure.results.repository import FileSystemRepository
+from llenergymeasure.results.repository import FileSystemRepository, find_complete
 from llenergymeasure.state.experiment_state import ExperimentState
 from llenergymeasure.state.manager import StateManager
 
