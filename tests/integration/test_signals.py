@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from types import FrameType
@@ -25,6 +25,18 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 MOMENTS = 2 * len(SIGNALS)
 # Its signals are the measured command's: tests/e2e/test_measure.py.
 ALL = {name: calls[-1] for name, calls in CALLS.items() if name != "measure"}
+
+
+@pytest.fixture(autouse=True)
+def heard_signals() -> Iterator[None]:
+    """Who starts the tests in the background, or by nohup, has some signals ignored."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number in SIGNALS:
+        own = signal.default_int_handler if number is signal.SIGINT else signal.SIG_DFL
+        signal.signal(number, own)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def call_and_count(words: list[str], at: Callable[[int], None]) -> tuple[tuple[int, str, str], int]:
