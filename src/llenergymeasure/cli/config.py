@@ -52,7 +52,7 @@ def validate(file: str, sets: tuple[str, ...], preset: str | None) -> None:
 @layer_options
 @global_options
 def show(file: str, sets: tuple[str, ...], preset: str | None) -> None:
-    """Show every value of FILE after merging, and the origin of each that is no default."""
+    """Show every value of FILE after merging, and the origin of each that is not a default."""
     from llenergymeasure.cli.display.config import show_resolved
     from llenergymeasure.config.loader import load
 

@@ -62,7 +62,7 @@ def experiment(
 ) -> None:
     """Measure the config file CONFIG, or a preset and a model, or finish with --resume ID.
 
-    Options override the config. A key that neither gives keeps its default.
+    Options override the config. A key that is in neither keeps its default.
     Several files are measured in turn; a folder stands for the config files in it. All are checked
     before the first one runs. One that fails does not stop the others: the exit code is then 1.
     """

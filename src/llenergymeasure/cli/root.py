@@ -15,7 +15,7 @@ COMMANDS = {
     ),
     "aggregate": ("llenergymeasure.cli.aggregate:aggregate", "Aggregate measured experiments."),
     "measure": ("llenergymeasure.cli.measure:measure", "Measure the energy of any command."),
-    "results": ("llenergymeasure.cli.results:results", "List, show and export results."),
+    "results": ("llenergymeasure.cli.results:results", "List, show, export and prune results."),
     "explain": ("llenergymeasure.cli.explain:explain", "Explain a reason code."),
     "config": ("llenergymeasure.cli.config:config", "Check, show and make config files."),
     "init": ("llenergymeasure.cli.init_cmd:init", "Set up lem for this folder."),

@@ -29,7 +29,7 @@ _FORMS = ("png", "svg", "pdf", "html", "csv")
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="Write to this file. Default: a table of what there is.",
+    help="Write to this file. Default: show a table of the quantities.",
 )
 @click.option(
     "-f",
@@ -70,8 +70,8 @@ def timeseries(
 ) -> None:
     """Plot or export what was sampled during the experiment ID.
 
-    Without an output file: what there is, in a table. ID may be the beginning of an id, 'latest',
-    or a config's name. A plot keeps every peak; a CSV file holds every sample.
+    Without an output file it shows a table of the quantities. ID may be the beginning of an id,
+    'latest', or a config's name. A plot keeps every peak; a CSV file holds every sample.
     """
     from llenergymeasure.cli.arguments.questions import may_replace
     from llenergymeasure.cli.display.timeseries import show_summaries

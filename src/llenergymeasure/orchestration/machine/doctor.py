@@ -90,7 +90,7 @@ def _backends(backends: list[BackendEntry], probes: Mapping[str, Probe]) -> Iter
         names = [entry.name for entry in usable if entry.state == works]
         untried = [entry.name for entry in usable if entry.state == "installed" != works]
         said = [f"{'work here' if works == 'ok' else works}: {', '.join(names) or 'none'}"]
-        said += [f"not tried, for want of options: {', '.join(untried)}"] if untried else []
+        said += [f"not tried, they need options: {', '.join(untried)}"] if untried else []
         state = CheckState.OK if names else CheckState.FAILED
         yield Check(f"{kind} backends", state, "; ".join(said))
     for entry in backends:
