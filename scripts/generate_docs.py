@@ -110,7 +110,10 @@ def fate_of(key: str) -> tuple[str, str]:
     offered = [*get_universal_params(), *get_backend_params("pytorch")]
     keys = {p.key for p in offered}
     renamed = {join_dotted(old): join_dotted(new) for old, new in ALIASES.items()}
-    renamed |= {"dataset": "prompts", "schema_version": "(checked, then dropped)"}
+    renamed |= {"dataset": "prompts", "dataset.name": "prompts.dataset"}
+    renamed |= {f"dataset.{name}": f"prompts.{name}" for name in ("sample_size", "split", "column")}
+    if key == "schema_version":
+        return "accepted", "Checked; a version that is not known gives a warning."
     top = key.split(".")[0]
     if key in keys or any(name.startswith(f"{key}.") for name in keys):
         help_text = next((p.help for p in offered if p.key == key), "A section.")
@@ -131,7 +134,7 @@ def compatibility() -> str:
         "hold: `accepted` has its effect here, `renamed` works under its old name and says its new",
         "one, `refused` is an error that gives the reason. Nothing is accepted and ignored.",
         "",
-        "| key | what becomes of it | |",
+        "| key | in lem now | details |",
         "|---|---|---|",
     ]
     lines += [f"| `{key}` | {fate_of(key)[0]} | {fate_of(key)[1]} |" for key in described_keys()]

@@ -23,7 +23,7 @@ class WarmupConfig(_Section):
         None,
         ge=0,
         le=10_000,
-        description="So many prompts instead of waiting until times converge; 0 is none.",
+        description="Fixed number of prompts, instead of waiting until times converge; 0 is none.",
     )
     convergence_detection: bool = Field(
         True,
@@ -38,7 +38,7 @@ class WarmupConfig(_Section):
         description="Converged when standard deviation / mean of the last batch times is below "
         "this.",
     )
-    window_size: int = Field(5, ge=3, le=20, description="So many last batch times are looked at.")
+    window_size: int = Field(5, ge=3, le=20, description="Number of last batch times to compare.")
     min_prompts: int = Field(5, ge=1, le=200, description="Batches at least.")
     max_prompts: int = Field(50, ge=1, le=200, description="Batches at most until times converge.")
     max_duration_s: float = Field(
@@ -93,8 +93,8 @@ class BaselineConfig(_Section):
         3600.0,
         ge=60,
         allow_inf_nan=False,
-        description="A baseline of this machine, device and level is used again for so long, if "
-        "a short look finds it still true.",
+        description="How long a baseline of this machine, device and level is used again, if a "
+        "short check agrees with it.",
     )
 
     @model_validator(mode="after")
