@@ -123,13 +123,13 @@ def hidden_ns(
         start_ns: Begin of the stretch.
         end_ns: Its end.
         few: Only some reads matter. Over many, the share of updates that was missed counts; over
-            few, each that can have been missed.
+            few, each that can have been missed, from the update before the first read on.
     """
     update_ns = sensor.beat.period_ns if sensor.beat else QUICKEST_UPDATE_NS
     earliest_ns = np.maximum(reads.before_ns[:-1] - update_ns, start_ns)
     inside_ns = np.minimum(reads.after_ns[1:], end_ns) - earliest_ns
     beyond_ns = reads.gaps_ns - update_ns - sensor.averaging_ns
     if few:
-        beyond_ns = np.where(beyond_ns > update_ns // 4, reads.gaps_ns, beyond_ns)
+        beyond_ns = np.where(beyond_ns > update_ns // 4, reads.gaps_ns + update_ns, beyond_ns)
     unseen_ns: Ints = np.clip(np.minimum(beyond_ns, inside_ns), 0, None)
     return unseen_ns
