@@ -124,3 +124,8 @@ def plain_text(value: Any) -> Any:
     if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
         return f"'{value}"
     return value
+
+
+def expand_home(text: str) -> Path:
+    """A path with ``~`` resolved; that of a user who is not there stays as it is."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111  (pathlib's own raises for such a user)

@@ -14,6 +14,7 @@ from llenergymeasure.core.model_limits import choose_pad, known_ids
 from llenergymeasure.core.model_weights import load_weights
 from llenergymeasure.core.quiet import quieten_transformers
 from llenergymeasure.exceptions import BackendError, ConfigurationError, ModelNotFoundError
+from llenergymeasure.security import expand_home
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def find_folder(name: str, revision: str | None = None) -> Path | None:
     if name.startswith(BUILTIN_MODEL_PREFIX):
         return find_builtin(name)
     if is_local(name):
-        return Path(name).expanduser().absolute()
+        return expand_home(name).absolute()
     return find_cached(name, revision)
 
 

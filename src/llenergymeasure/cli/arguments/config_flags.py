@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
 from typing import Any
 
 import click
@@ -12,6 +11,7 @@ import click
 from llenergymeasure.cli.arguments import completion
 from llenergymeasure.cli.arguments.options import Number, Whole
 from llenergymeasure.constants import DEFAULT_BACKEND
+from llenergymeasure.security import expand_home
 
 # Old flag -> (parameter, key, what to write instead).
 _DEPRECATED = {
@@ -112,8 +112,8 @@ def _overrides(given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     if given["dataset"]:
         overrides |= {"prompts.type": "huggingface", "prompts.dataset": given["dataset"]}
     if given["prompts"]:
-        # A path on the command line starts from the working directory.
-        path = str(Path(given["prompts"]).expanduser().absolute())
+        # A path on the command line starts from the working directory; ~nobody stays as it is.
+        path = str(expand_home(given["prompts"]).absolute())
         overrides |= {"prompts.type": "file", "prompts.path": path}
     deprecated = []
     backend = given["backend"] or DEFAULT_BACKEND

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from llenergymeasure.core.energy_backends.replay.curves import RecordedCurve
 from llenergymeasure.exceptions import EnergyBackendError
+from llenergymeasure.security import expand_home
 
 _COLUMNS = ("t_s", "power_w")
 _FORM = "a recording is a CSV whose first line is 't_s,power_w', then seconds and watts a line"
@@ -20,7 +21,7 @@ def load_recording(path_text: str) -> RecordedCurve:
     Raises:
         EnergyBackendError: It cannot be read, or a line of it is wrong (file and line).
     """
-    path = Path(path_text).expanduser().absolute()
+    path = expand_home(path_text).absolute()
     times_s: list[float] = []
     powers_w: list[float] = []
     for line, t_s, power_w in _points(path, _read_text(path)):
