@@ -68,7 +68,8 @@ def test_a_script_that_may_be_run_and_not_read_is_left_to_the_kernel(tmp_path: P
         ("no-such-command", 127, "no-such-command: there is no such command"),
         ("", 127, "'': there is no such command"),
         ("./nowhere", 127, "there is no such command"),
-        ("/etc/passwd", 126, "/etc/passwd cannot be executed"),
+        ("/etc/passwd", 126, "/etc/passwd cannot be executed: it has no execute permission"),
+        ("/etc", 126, "/etc cannot be executed: it is a folder"),
         (f"./{'x' * 5000}", 127, "there is no such command"),
     ],
 )

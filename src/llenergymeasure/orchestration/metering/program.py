@@ -36,7 +36,9 @@ def check_runnable(program: str) -> None:
         return
     named_file = os.sep in program
     if named_file and _exists(Path(program)):
-        raise CommandCannotRunError(f"{program} cannot be executed", EXIT_CANNOT_RUN)
+        is_folder = Path(program).is_dir()
+        why = "it is a folder" if is_folder else "it has no execute permission (chmod +x)"
+        raise CommandCannotRunError(f"{program} cannot be executed: {why}", EXIT_CANNOT_RUN)
     raise CommandCannotRunError(f"{program or repr('')}: there is no such command", EXIT_NOT_FOUND)
 
 
