@@ -120,12 +120,17 @@ class Swing:
         low_w, high_w: Least and most that was seen.
         share: Amplitude of the first harmonic, as a share of the mean.
         error: Standard error of that share.
+        between: Half of the range of the phases' means, as a share of the mean; None where no
+            phase was repeated.
+        within: Standard error of one phase's mean by its repetitions, likewise.
     """
 
     low_w: float
     high_w: float
     share: float
     error: float
+    between: float | None = None
+    within: float | None = None
 
 
 def phase_swing(phases: Sequence[float], watts: Sequence[float]) -> Swing:
@@ -137,12 +142,30 @@ def phase_swing(phases: Sequence[float], watts: Sequence[float]) -> Swing:
     spare = len(power) - 3
     residual_w = power - terms @ np.array([mean, a, b])
     sigma_w = math.sqrt(float(residual_w @ residual_w) / spare) if spare > 0 else math.inf
+    between, within = _by_repetition(phases, power)
     return Swing(
         low_w=float(power.min()),
         high_w=float(power.max()),
         share=math.hypot(a, b) / mean,
         error=sigma_w * math.sqrt(2 / len(power)) / mean,
+        between=between,
+        within=within,
     )
+
+
+def _by_repetition(
+    phases: Sequence[float], power: np.ndarray
+) -> tuple[float | None, float | None]:
+    """Between and within phases: a swing of any shape, a higher harmonic too."""
+    groups = [power[np.asarray(phases) == phase] for phase in sorted(set(phases))]
+    spare = sum(len(group) - 1 for group in groups)
+    if spare == 0:
+        return None, None
+    means = [float(group.mean()) for group in groups]
+    squares = sum(float(((group - group.mean()) ** 2).sum()) for group in groups)
+    mean, rounds = float(power.mean()), len(power) / len(groups)
+    within_w = math.sqrt(squares / spare / rounds)
+    return (max(means) - min(means)) / 2 / mean, within_w / mean
 
 
 def phase_verdict(swing: Swing) -> Verdict:
@@ -154,6 +177,11 @@ def phase_verdict(swing: Swing) -> Verdict:
     # A part-time counter's curve has harmonics too, so its own error is large; it swings farther.
     if swing.share > max(PHASE_SWING, 2 * swing.error):
         return Verdict(FAILS, f"the counter sees only part of the time: {told}")
+    # By noise alone, half the range of eight means stays below three of their errors.
+    if swing.between is not None and swing.within is not None:
+        told += f", ± {100 * swing.between:.1f} % between phases, {100 * swing.within:.1f} % within"
+        if swing.between > max(PHASE_SWING, 4 * swing.within):
+            return Verdict(FAILS, f"joules depend on the phase: {told}")
     if swing.error > PHASE_SWING / 2:
         return Verdict(OPEN, f"too noisy to tell: {told}")
     return Verdict(HOLDS, f"no sign that the counter is part-time: {told}")

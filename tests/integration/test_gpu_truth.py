@@ -167,6 +167,17 @@ def test_a_swing_with_the_phase_is_told_from_noise(swing: float, outcome: str) -
     assert analysis.phase_verdict(analysis.phase_swing(phases, watts)).outcome == outcome
 
 
+def test_a_swing_without_a_first_harmonic_is_found_by_repetition() -> None:
+    # An H100: its power is sampled every 20 ms, and pulses came every 100 ms.
+    seen = (323, 315, 350, 343, 309, 305, 344, 340, 329, 327, 315, 316, 354, 347, 313, 311)
+    phases = [k // 2 / 8 for k in range(16)]
+    swing = analysis.phase_swing(phases, seen)
+    assert swing.share < analysis.PHASE_SWING
+    told = analysis.phase_verdict(swing)
+    assert told.outcome == FAILS
+    assert "± 6.6 % between phases" in told.words
+
+
 def test_noise_beyond_the_bound_is_left_open() -> None:
     rng = random.Random(4)
     phases = [k / 8 for k in range(8)]
