@@ -153,9 +153,7 @@ def phase_swing(phases: Sequence[float], watts: Sequence[float]) -> Swing:
     )
 
 
-def _by_repetition(
-    phases: Sequence[float], power: np.ndarray
-) -> tuple[float | None, float | None]:
+def _by_repetition(phases: Sequence[float], power: np.ndarray) -> tuple[float | None, float | None]:
     """Between and within phases: a swing of any shape, a higher harmonic too."""
     groups = [power[np.asarray(phases) == phase] for phase in sorted(set(phases))]
     spare = sum(len(group) - 1 for group in groups)
