@@ -47,7 +47,7 @@ def examine(results_dir: Path, state_dir: Path) -> list[Check]:
         probes = dict(zip(modules, pool.map(probe_module, modules), strict=True))
         return [
             _python(),
-            *(_module(name, probe, backends) for name, probe in probes.items()),
+            *_modules_asked(probes, backends),
             *_backends(backends, probes),
             _gpus(probes.get("torch")),
             *energy,
@@ -68,12 +68,20 @@ def _modules(backends: list[BackendEntry]) -> list[str]:
     return list(dict.fromkeys([*needed, _HUB]))
 
 
-def _module(name: str, probe: Probe, backends: list[BackendEntry]) -> Check:
+def _modules_asked(probes: Mapping[str, Probe], backends: list[BackendEntry]) -> Iterator[Check]:
+    for name, probe in probes.items():
+        users = [entry for entry in backends if name in entry.engine]
+        # A backend that does not work here has a line of its own, with the reason.
+        told = bool(users) and not any(entry.state in ("installed", "ok") for entry in users)
+        if probe.error is None or not told:
+            yield _module(name, probe, users)
+
+
+def _module(name: str, probe: Probe, users: list[BackendEntry]) -> Check:
     if probe.error is None:
         return Check(name, CheckState.OK, f"can be imported, {probe.version or 'version unknown'}")
-    users = [entry for entry in backends if name in entry.engine]
     if users and all(entry.optional for entry in users):
-        return Check(name, CheckState.ABSENT, f"optional, does not work here: {probe.error}")
+        return Check(name, CheckState.ABSENT, f"optional, {probe.error}")
     needed = name == _HUB or any(_is_wanted(entry) for entry in users)
     hint = next((entry.hint for entry in users if entry.hint), None)
     return Check(name, CheckState.FAILED if needed else CheckState.WARNING, probe.error, hint)

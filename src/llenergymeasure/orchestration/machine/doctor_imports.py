@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ print()
 print(sys.argv[2] + json.dumps(said))
 """
 _MARK = "lem-probe:"
+_MISSING = re.compile(r"ModuleNotFoundError: No module named '([^']*)'")
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,22 @@ def probe_module(name: str, timeout_s: float = PROBE_TIMEOUT_S) -> Probe:
     except subprocess.TimeoutExpired:
         return Probe(error=f"importing it took more than {timeout_s:.0f} s")
     if done.returncode != 0:
-        lines = done.stderr.strip().splitlines()
-        return Probe(error=lines[-1] if lines else f"importing it ended with {done.returncode}")
+        return Probe(error=_why_not(name, done.stderr, done.returncode))
     said = _parse_answer(done.stdout)
     if said is None:
         return Probe(error="importing it ended the process before it could be asked")
     return Probe(said["version"], tuple(said.get("devices", ())), said.get("cache"))
+
+
+def _why_not(name: str, stderr: str, code: int) -> str:
+    """Why a module could not be imported: the last line of the traceback, in words."""
+    lines = stderr.strip().splitlines()
+    if not lines:
+        return f"importing it ended with {code}"
+    missing = _MISSING.fullmatch(lines[-1])
+    if missing is None:
+        return f"it cannot be imported ({lines[-1]})"
+    return "it is not installed" if missing[1] == name else f"it needs {missing[1]}, not installed"
 
 
 def _parse_answer(output: str) -> dict[str, Any] | None:
