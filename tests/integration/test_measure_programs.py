@@ -102,3 +102,19 @@ def test_a_program_whose_loader_is_not_there(tmp_path: Path) -> None:
     told = start(script(tmp_path, content[:loader] + b"/nix" + content[loader + 4 :]))
     assert "loader" in str(told)
     assert told.exit_code == 126
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "the file is empty"),
+        (b"\x7fELF", "damaged"),
+        (b"\x7fELF\x02\x01\x01\n", "damaged"),
+        (b"MZ\x90\x00", "another kind of machine"),
+        (b"\n\necho\n", "names no interpreter"),
+    ],
+)
+def test_a_file_that_holds_nothing_to_run(tmp_path: Path, content: bytes, words: str) -> None:
+    told = start(script(tmp_path, content))
+    assert words in str(told)
+    assert told.exit_code == 126

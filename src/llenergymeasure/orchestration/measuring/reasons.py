@@ -58,7 +58,7 @@ def _below_minimum(window: MeasurementWindow, min_duration_s: float | None) -> R
         return None
     return Reason(
         code=ReasonCode.BELOW_MIN_DURATION,
-        detail=f"{window.duration_s:.2f} s is under min_duration_s ({min_duration_s:g} s); "
+        detail=f"{window.duration_s:.4g} s is under min_duration_s ({min_duration_s:g} s); "
         f"measure longer: {_LONGER}",
     )
 
@@ -74,7 +74,7 @@ def _short_window(reading: EnergyReading, window: MeasurementWindow, advice: str
     why = "a counter's update period weighs too much" if measured else "the load model under-reads"
     return Reason(
         code=ReasonCode.WINDOW_TOO_SHORT,
-        detail=f"{window.duration_s:.2f} s is under {least:g} s, where {why}; {advice}",
+        detail=f"{window.duration_s:.4g} s is under {least:g} s, where {why}; {advice}",
     )
 
 

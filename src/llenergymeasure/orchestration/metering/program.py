@@ -5,6 +5,7 @@ The kernel says "no such file" of a script that is there, where its interpreter 
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -14,6 +15,8 @@ EXIT_NOT_FOUND = 127
 
 # As many bytes as the kernel reads of a script's first line.
 _FIRST_LINE_BYTES = 256
+# What a compiled program begins with.
+_ELF = b"\x7fELF"
 
 
 class CommandCannotRunError(Exception):
@@ -50,8 +53,8 @@ def explain_failure(program: str, error: OSError) -> CommandCannotRunError:
     why = error.strerror or str(error)
     if isinstance(error, FileNotFoundError):
         why = "the loader that it names is not there; it was built for another system"
-    elif found is not None and _reads_as_text(Path(found)):
-        why = "its first line names no interpreter (such as #!/bin/sh)"
+    elif found is not None and error.errno == errno.ENOEXEC:
+        why = _why_no_program(Path(found))
     return CommandCannotRunError(f"{program} cannot be executed: {why}", EXIT_CANNOT_RUN)
 
 
@@ -76,16 +79,25 @@ def _check_interpreter(program: str, script: Path) -> None:
 
 
 def _first_line(path: Path) -> bytes:
+    return (_start(path) or b"").split(b"\n", 1)[0]
+
+
+def _start(path: Path) -> bytes | None:
     try:
         with path.open("rb") as file:
-            return file.read(_FIRST_LINE_BYTES).split(b"\n", 1)[0]
+            return file.read(_FIRST_LINE_BYTES)
     except OSError:
-        return b""  # it may be run and not read
+        return None  # it may be run and not read
 
 
-def _reads_as_text(path: Path) -> bool:
-    line = _first_line(path)
-    return bool(line) and b"\x00" not in line and not line.startswith(b"#!")
+def _why_no_program(path: Path) -> str:
+    """Why the kernel finds nothing in a file that it could run."""
+    start = _start(path)
+    if start == b"":
+        return "the file is empty"
+    if start is None or b"\x00" in start or start.startswith(_ELF):
+        return "it is damaged, or was built for another kind of machine"
+    return "its first line names no interpreter (such as #!/bin/sh)"
 
 
 def _exists(path: Path) -> bool:

@@ -83,7 +83,7 @@ def test_a_window_that_the_config_calls_too_short_is_invalid() -> None:
     found = process_reasons([], reading(None), window(19.9), WARM, 20.0)
     (reason,) = found
     assert reason.code is ReasonCode.BELOW_MIN_DURATION
-    assert reason.detail.startswith("19.90 s is under min_duration_s (20 s)")
+    assert reason.detail.startswith("19.9 s is under min_duration_s (20 s)")
     assert judge(found).status is ValidityStatus.INVALID
     assert codes([], reading(None), window(20.0), WARM, 20.0) == set()
 
