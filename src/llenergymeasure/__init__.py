@@ -55,6 +55,12 @@ def run_experiment(
 
     The model runs in a process of its own, as with ``lem experiment``; nothing is printed.
 
+    Example:
+        >>> config = {"config_name": "first", "model_name": "none", "backend": "echo"}
+        >>> result = run_experiment({**config, "num_prompts": 2, "max_output_tokens": 4})
+        >>> result.metrics.inference.output_tokens
+        8
+
     Args:
         config: A config, a mapping of the keys of a config file, or the path of one.
         results_dir: Where results go; by default as the config, then the environment says.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     )
     from llenergymeasure.config.models import ExperimentConfig
     from llenergymeasure.core.energy_backends.base import EnergyBackend, EnergyBackendFactory
+    from llenergymeasure.core.energy_backends.window_timer import WindowTimer
     from llenergymeasure.core.inference_backends.protocols import (
         InferenceBackend,
         InferenceBackendFactory,
@@ -64,6 +65,7 @@ __all__ = [
     "ModelInfo",
     "ModelNotFoundError",
     "RequestTrace",
+    "WindowTimer",
 ]
 
 _HOMES = {
@@ -75,6 +77,7 @@ _HOMES = {
     ),
     "llenergymeasure.config.models": ("ExperimentConfig",),
     "llenergymeasure.core.energy_backends.base": ("EnergyBackend", "EnergyBackendFactory"),
+    "llenergymeasure.core.energy_backends.window_timer": ("WindowTimer",),
     "llenergymeasure.core.inference_backends.protocols": (
         "InferenceBackend",
         "InferenceBackendFactory",

@@ -13,7 +13,14 @@ from pydantic import BaseModel, ConfigDict
 
 
 class BackendOptions(BaseModel):
-    """Base of a backend's own config section; unknown keys are refused."""
+    """Base of a backend's own config section; unknown keys are refused.
+
+    Example:
+        >>> class ToyOptions(BackendOptions):
+        ...     delay_s: float = 0.0
+        >>> ToyOptions(delay_s=0.5)
+        ToyOptions(delay_s=0.5)
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -66,6 +73,13 @@ class ComponentSpec:
 class BackendSpec(ComponentSpec):
     """An inference backend. Its class is called with the validated ``ExperimentConfig``.
 
+    Example:
+        In ``lem_toy.py``, named as ``toy = "lem_toy:SPEC"`` by an entry point:
+
+        >>> SPEC = BackendSpec("toy", "lem_toy:ToyBackend", description="Counts up.")
+        >>> SPEC.capabilities.streaming
+        False
+
     Attributes:
         preflight: ``module:function``, called with the config and the prompts before anything is
             started, also by ``--dry-run``: what a person should know of the run, a sentence each.
@@ -80,6 +94,11 @@ class BackendSpec(ComponentSpec):
 @dataclass(frozen=True)
 class EnergyBackendSpec(ComponentSpec):
     """An energy backend. Its class is called with its validated options.
+
+    Example:
+        >>> SPEC = EnergyBackendSpec("lamp", "lem_lamp:Lamp", kinds=("lamp",))
+        >>> SPEC.auto_rank is None  # used where a config names it
+        True
 
     Attributes:
         scope: Who runs it: every process for its devices, or one process of each host. Each domain

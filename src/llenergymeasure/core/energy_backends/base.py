@@ -21,7 +21,48 @@ from llenergymeasure.domain.samples import SampleSeries
 
 
 class EnergyBackend(Protocol):
-    """What the measured process asks of an energy source (life cycle at the module's head)."""
+    """What the measured process asks of an energy source (life cycle at the module's head).
+
+    Example:
+        A lamp that draws 10 W, known to 2 %.
+
+        >>> class Lamp:
+        ...     def __init__(self, options):
+        ...         self._timer = WindowTimer()
+        ...
+        ...     def prepare(self):
+        ...         pass
+        ...
+        ...     def start(self):
+        ...         self._timer.open()
+        ...
+        ...     def stop(self):
+        ...         window = self._timer.close()
+        ...         joules = 10.0 * window.duration_s
+        ...         lamp = DomainReading(
+        ...             name="lamp",
+        ...             scope=EnergyScope.MACHINE,
+        ...             method=EnergyMethod.ESTIMATED,
+        ...             joules=joules,
+        ...             uncertainty_j=0.02 * joules,
+        ...             origin="10 W, by its label",
+        ...             window=window,
+        ...         )
+        ...         return EnergyReading(
+        ...             backend="lamp",
+        ...             domains=(lamp,),
+        ...             emissions_reason="a lamp does not know its grid",
+        ...         )
+        ...
+        ...     def close(self):
+        ...         self._timer.forget()
+        >>> lamp = Lamp(BackendOptions())
+        >>> lamp.prepare()
+        >>> lamp.start()
+        >>> (reading,) = lamp.stop().domains
+        >>> round(reading.joules / reading.window.duration_s, 6)
+        10.0
+    """
 
     def prepare(self) -> None:
         """Set up the source.

@@ -25,7 +25,50 @@ from llenergymeasure.domain.trace import InferenceRequest, RequestTrace
 
 
 class InferenceBackend(Protocol):
-    """What the measured process asks of an engine (life cycle at the module's head)."""
+    """What the measured process asks of an engine (life cycle at the module's head).
+
+    Example:
+        Tokens are words, and an answer is as many zeros as were asked for.
+
+        >>> class Zeros:
+        ...     def __init__(self, config):
+        ...         self._config = config
+        ...
+        ...     def load(self):
+        ...         pass
+        ...
+        ...     def describe(self):
+        ...         return ModelInfo(name=self._config.model_name, engine_version="1.0")
+        ...
+        ...     def generate(self, requests):
+        ...         for request in requests:
+        ...             dispatch_ns = time.monotonic_ns()
+        ...             words = len(request.prompt.split())
+        ...             kept = min(words, request.max_input_tokens or words)
+        ...             yield RequestTrace(
+        ...                 request.request_id,
+        ...                 prompt_tokens=kept,
+        ...                 output_token_ids=(0,) * request.max_output_tokens,
+        ...                 dispatch_ns=dispatch_ns,
+        ...                 return_ns=time.monotonic_ns(),
+        ...                 truncated_prompt_tokens=words - kept,
+        ...                 finish_reason="length",
+        ...             )
+        ...
+        ...     def synchronize(self):
+        ...         pass
+        ...
+        ...     def compute_metrics(self):
+        ...         return ComputeMetrics(flops_reason="zeros cost nothing")
+        ...
+        ...     def close(self):
+        ...         pass
+        >>> engine = Zeros(ExperimentConfig(config_name="zeros", model_name="none"))
+        >>> engine.load()
+        >>> (trace,) = engine.generate([InferenceRequest(0, "Good morning", max_output_tokens=3)])
+        >>> trace.prompt_tokens, trace.output_token_ids
+        (2, (0, 0, 0))
+    """
 
     def load(self) -> None:
         """Load the model.
