@@ -219,3 +219,39 @@ def test_they_keep_the_contract_together(library: Path, root: Path, choice: str,
         check=False,
     )
     assert done.stdout.strip() == "[] True", done.stdout + done.stderr
+
+
+# Meters are set up in the background, several at once, as NVML allows.
+AT_ONCE = """
+import threading
+from llenergymeasure.core.energy_backends.nvml.devices import Nvml
+
+found, together = [], threading.Barrier(8, timeout=60)
+
+def look():
+    for _ in range(5):
+        together.wait()
+        nvml = Nvml()
+        found.append(len(nvml.devices(None)))
+        together.wait()
+        nvml.close()
+
+threads = [threading.Thread(target=look) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(sorted(set(found)), len(found))
+"""
+
+
+def test_sources_that_are_set_up_at_once_see_the_same_gpus(library: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AT_ONCE],
+        env=environment(library, None, NVML_STAND_IN_INIT_MS="20"),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout.strip() == "[2] 40", done.stdout + done.stderr

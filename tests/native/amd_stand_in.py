@@ -28,7 +28,7 @@ def build(folder: Path) -> Path:
     stubs.write_text(
         "".join(f"__attribute__((weak)) int {name}(void) {{ return 2; }}\n" for name in _names())
     )
-    command = [compiler, "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
+    command = [compiler, "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-pthread"]
     sources = [*map(str, SOURCES), str(stubs)]
     subprocess.run(
         [*command, "-o", str(folder / LIBRARY), *sources, "-lm"], check=True, timeout=120

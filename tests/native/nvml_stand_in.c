@@ -37,13 +37,20 @@
  *   nvlinks    active links (-1: none are built in), nvlink_version; nvswitch=0: to a neighbour
  *   NVML_STAND_IN_DRIVER, NVML_STAND_IN_CUDA (as 13000) are variables of their own
  *
- * stand_in_set(gpu, key, value) changes a setting at run time. Times are seconds of CLOCK_MONOTONIC; one with a plus sign counts from the first nvmlInit. The energy of a curve is its closed-form integral.
+ * NVML_STAND_IN_INIT_MS is how long the first nvmlInit takes. As NVML, it may be called by several
+ * threads at once.
+ *
+ * stand_in_set(gpu, key, value) changes a setting at run time. Times are seconds of
+ * CLOCK_MONOTONIC; one with a plus sign counts from the first nvmlInit. The energy of a curve is its
+ * closed-form integral.
  */
 #include "nvml_stand_in.h"
 
 Gpu gpus[MAX_GPUS];
 unsigned count;
-static int users;
+/* Whoever comes second waits: nobody sees GPUs that are not configured yet. */
+static _Atomic int users;
+static pthread_mutex_t entering = PTHREAD_MUTEX_INITIALIZER;
 
 static const struct { const char *key; size_t at; } NUMBERS[] = {
 #define N(field) {#field, offsetof(Gpu, field)}
@@ -173,7 +180,8 @@ static void set(Gpu *g, const char *key, const char *value) {
 }
 
 static void configure(void) {
-    const char *env = getenv("NVML_STAND_IN");
+    const char *env = getenv("NVML_STAND_IN"), *init_ms = getenv("NVML_STAND_IN_INIT_MS");
+    if (init_ms) usleep(atoi(init_ms) * 1000);
     char *text = strdup(env ? env : ""), *part, *rest = text;
     count = 0;
     while ((part = strsep(&rest, ";")) && count < MAX_GPUS) {
@@ -210,11 +218,20 @@ int nvmlInitWithFlags(unsigned flags) {
     (void)flags;
     if (getenv("NVML_STAND_IN_NO_DRIVER")) return DRIVER_NOT_LOADED;
     if (getenv("NVML_STAND_IN_MISMATCH")) return 18;
-    if (!users++) configure();
+    pthread_mutex_lock(&entering);
+    if (!users) configure();
+    users++;
+    pthread_mutex_unlock(&entering);
     return OK;
 }
 int nvmlInit_v2(void) { return nvmlInitWithFlags(0); }
-int nvmlShutdown(void) { if (!users) return UNINITIALIZED; users--; return OK; }
+int nvmlShutdown(void) {
+    pthread_mutex_lock(&entering);
+    int result = users ? OK : UNINITIALIZED;
+    if (users) users--;
+    pthread_mutex_unlock(&entering);
+    return result;
+}
 const char *nvmlErrorString(int code) {
     switch (code) {
         case NOT_SUPPORTED: return "Not Supported";

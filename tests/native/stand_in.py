@@ -62,7 +62,7 @@ def build(folder: Path) -> Path:
     """Compile the stand-in; returns the folder for LD_LIBRARY_PATH."""
     compiler = shutil.which("gcc") or shutil.which("cc")
     assert compiler is not None, "a C compiler (gcc) is needed to build the stand-in"
-    command = [compiler, "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
+    command = [compiler, "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-pthread"]
     target = folder / LIBRARY
     subprocess.run(
         [*command, "-o", str(target), *map(str, SOURCES), "-lm"], check=True, timeout=120
