@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -11,7 +12,7 @@ STEADY_SPAN_S: Final = 10.0
 STEADY_WITHIN_C: Final = 1.0
 
 TemperatureTrack = Sequence[tuple[float, Mapping[str, float]]]
-"""Temperatures in degrees Celsius by device, each with its time in s; one an iteration."""
+"""Temperatures in degrees Celsius by device, each with its time in s; in order."""
 
 
 def variation(times: Sequence[float], window: int) -> float | None:
@@ -42,11 +43,11 @@ def temperatures_steady(track: TemperatureTrack, window: int) -> bool | None:
     if not track:
         return None
     now_s, now = track[-1]
-    earlier = [
-        temperatures for t_s, temperatures in track[:-window] if t_s <= now_s - STEADY_SPAN_S
-    ]
+    # Quick batches leave a long track, and this is asked after each.
+    before_window = max(len(track) - window, 0)
+    earlier = bisect_right(track, now_s - STEADY_SPAN_S, hi=before_window, key=lambda seen: seen[0])
     if not earlier or not now:
         return None
-    then = earlier[-1]
+    _, then = track[earlier - 1]
     both = [abs(now[device] - then[device]) for device in now if device in then]
     return all(change <= STEADY_WITHIN_C for change in both) if both else None
