@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from llenergymeasure.core.gpu_info import gpu_inventory
-from llenergymeasure.core.machine.cpu import cpu_details
+from llenergymeasure.core.machine.cpu import cpu_details, cpu_model
 from llenergymeasure.domain.environment import EnvironmentMetadata
 
 THREAD_VARIABLES = (
@@ -86,15 +86,6 @@ def collect_environment() -> EnvironmentMetadata:
         thread_settings={name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ},
         packages={name: found for name in PACKAGES if (found := _version(name)) is not None},
     )
-
-
-def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str | None:
-    """The CPU's name as the kernel gives it, else as the platform does."""
-    for line in _lines(cpuinfo):
-        key, _, value = line.partition(":")
-        if key.strip().lower() in ("model name", "cpu model", "hardware") and value.strip():
-            return value.strip()
-    return platform.processor() or None
 
 
 def container(root: Path = Path("/"), env: Mapping[str, str] = os.environ) -> str | None:

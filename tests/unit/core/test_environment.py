@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from llenergymeasure.core.environment import collect_environment, container, cpu_model
+from llenergymeasure.core.environment import collect_environment, container
 from llenergymeasure.domain.environment import EnvironmentMetadata
 
 
@@ -58,28 +58,6 @@ print(json.dumps({"took_s": took, "engines": sorted(engines)}))
     assert found["engines"] == []
     # The CPU's time, which a busy machine hardly lengthens: 0.03 s here, and 0.2 s is the promise.
     assert found["took_s"] < 0.2
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        ("processor\t: 0\nmodel name\t: AMD EPYC 9654\nmodel name\t: other\n", "AMD EPYC 9654"),
-        ("model\t\t: 1\ncpu model\t: MIPS 74Kc\n", "MIPS 74Kc"),
-        ("Hardware\t: BCM2835\n", "BCM2835"),
-    ],
-)
-def test_the_cpu_is_named_as_the_kernel_does(tmp_path: Path, content: str, expected: str) -> None:
-    (tmp_path / "cpuinfo").write_text(content)
-    assert cpu_model(tmp_path / "cpuinfo") == expected
-
-
-def test_the_cpu_is_named_by_the_platform_where_the_kernel_does_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("platform.processor", lambda: "arm")
-    assert cpu_model(tmp_path / "absent") == "arm"
-    monkeypatch.setattr("platform.processor", lambda: "")
-    assert cpu_model(tmp_path / "absent") is None
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ Files are read, nothing is run: some milliseconds on a machine with hundreds of 
 
 from __future__ import annotations
 
+import platform
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import psutil
@@ -17,6 +18,9 @@ _CPUS = "sys/devices/system/cpu"
 _NODES = "sys/devices/system/node"
 _CPU = re.compile(r"cpu[0-9]+")
 _NODE = re.compile(r"node[0-9]+")
+CPUINFO = Path("/proc/cpuinfo")
+# On x86, on MIPS, on older ARM.
+_NAME_KEYS = frozenset({"model name", "cpu model", "hardware"})
 
 
 def cpu_details(root: Path = Path("/")) -> CpuDetails:
@@ -34,8 +38,32 @@ def cpu_details(root: Path = Path("/")) -> CpuDetails:
         min_mhz=min(lowest) / 1e3 if lowest else None,
         max_mhz=max(highest) / 1e3 if highest else None,
         numa_nodes=len(nodes) or None,
-        virtual=_virtual(root / "proc/cpuinfo"),
+        virtual=is_virtual(root / "proc/cpuinfo"),
     )
+
+
+def cpu_model(cpuinfo: Path = CPUINFO) -> str | None:
+    """The CPU's name as the kernel gives it, else as the platform does."""
+    named = (value for key, value in _facts(cpuinfo) if key.lower() in _NAME_KEYS and value)
+    return next(named, None) or platform.processor() or None
+
+
+def is_virtual(cpuinfo: Path = CPUINFO) -> bool | None:
+    """Whether this is a virtual machine; None where the kernel does not tell."""
+    flags = (value.split() for key, value in _facts(cpuinfo) if key == "flags")
+    first = next(flags, None)
+    return None if first is None else "hypervisor" in first
+
+
+def _facts(cpuinfo: Path) -> Iterator[tuple[str, str]]:
+    """What the kernel tells, a line at a time: all of it takes long on a large machine."""
+    try:
+        with cpuinfo.open(encoding="utf-8", errors="replace") as file:
+            for line in file:
+                key, _, value = line.partition(":")
+                yield key.strip(), value.strip()
+    except OSError:
+        return  # not Linux
 
 
 def _physical_cores() -> int | None:
@@ -49,14 +77,6 @@ def _physical_cores() -> int | None:
 def _turbo(cpus: Path) -> bool | None:
     forbidden = _flag(cpus / "intel_pstate/no_turbo")
     return _flag(cpus / "cpufreq/boost") if forbidden is None else not forbidden
-
-
-def _virtual(cpuinfo: Path) -> bool | None:
-    for line in _text(cpuinfo).splitlines():
-        key, _, value = line.partition(":")
-        if key.strip() == "flags":
-            return "hypervisor" in value.split()
-    return None
 
 
 def _folders(parent: Path, name: re.Pattern[str]) -> list[Path]:

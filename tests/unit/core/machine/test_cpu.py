@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from llenergymeasure.core.machine.cpu import cpu_details
+from llenergymeasure.core.machine.cpu import cpu_details, cpu_model
 
 CPUS = "sys/devices/system/cpu"
 TWO_SOCKETS = {
@@ -63,3 +63,25 @@ def test_files_that_hold_nonsense_are_left_out(tmp_path: Path) -> None:
     }
     found = cpu_details(tree(tmp_path, nonsense))
     assert (found.sockets, found.max_mhz, found.smt) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("processor\t: 0\nmodel name\t: AMD EPYC 9654\nmodel name\t: other\n", "AMD EPYC 9654"),
+        ("model\t\t: 1\ncpu model\t: MIPS 74Kc\n", "MIPS 74Kc"),
+        ("Hardware\t: BCM2835\n", "BCM2835"),
+    ],
+)
+def test_the_cpu_is_named_as_the_kernel_does(tmp_path: Path, content: str, expected: str) -> None:
+    (tmp_path / "cpuinfo").write_text(content)
+    assert cpu_model(tmp_path / "cpuinfo") == expected
+
+
+def test_the_cpu_is_named_by_the_platform_where_the_kernel_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.processor", lambda: "arm")
+    assert cpu_model(tmp_path / "absent") == "arm"
+    monkeypatch.setattr("platform.processor", lambda: "")
+    assert cpu_model(tmp_path / "absent") is None

@@ -16,6 +16,7 @@ import psutil
 
 from llenergymeasure.config.backend_configs import EstimateConfig
 from llenergymeasure.core.energy_backends.rapl.mirrors import sockets_of_this_machine
+from llenergymeasure.core.machine.cpu import CPUINFO, cpu_model, is_virtual
 
 # TDP / cores of today's server processors is 3.5 to 6.3 W (EPYC 7742: 225 W, 64 cores; Xeon
 # 8480+: 350 W, 56 cores); desktops take more.
@@ -68,13 +69,12 @@ class CpuModel:
     origin: str
 
 
-def this_machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> Machine:
+def this_machine(cpuinfo: Path = CPUINFO) -> Machine:
     """The machine that this runs on."""
-    first = _first_cpu(cpuinfo)
     cores = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
     return Machine(
-        cpu=first.get("model name"),
-        virtual="hypervisor" in first.get("flags", "").split(),
+        cpu=cpu_model(cpuinfo),
+        virtual=is_virtual(cpuinfo) or False,
         cores=cores,
         sockets=sockets_of_this_machine() or 1,
         memory_bytes=psutil.virtual_memory().total,
@@ -150,18 +150,3 @@ def _rows(table: Iterable[Mapping[str, str | None]]) -> Iterator[tuple[str, floa
             yield row["Name"] or "", float(row["TDP"] or "")
         except (KeyError, ValueError):
             continue  # some rows have no number
-
-
-def _first_cpu(cpuinfo: Path) -> Mapping[str, str]:
-    """What the kernel tells of the first CPU; the others take long on a large machine."""
-    found: dict[str, str] = {}
-    try:
-        with cpuinfo.open(encoding="utf-8", errors="replace") as file:
-            for line in file:
-                if not line.strip():
-                    break
-                key, _, value = line.partition(":")
-                found[key.strip()] = value.strip()
-    except OSError:
-        pass  # not Linux
-    return found
