@@ -66,7 +66,7 @@ def _gpu(session: NvmlSession, handles: Sequence[Any], index: int, root: Path) -
     handle = handles[index]
     if handle is None:
         return GpuDetails(index=index)
-    pci_bus_id = _pci_bus_id(session, handle)
+    pci_bus_id = session.pci_bus_id("nvmlDeviceGetPciInfo", handle)
     return GpuDetails(
         index=index,
         name=session.text("nvmlDeviceGetName", handle),
@@ -145,14 +145,6 @@ def _memory_bytes(session: NvmlSession, handle: Any) -> int | None:
 def _compute_capability(session: NvmlSession, handle: Any) -> str | None:
     found = session.ask("nvmlDeviceGetCudaComputeCapability", handle)
     return None if found is None else ".".join(map(str, found))
-
-
-def _pci_bus_id(session: NvmlSession, handle: Any) -> str | None:
-    info = session.ask("nvmlDeviceGetPciInfo", handle)
-    if info is None:
-        return None
-    text = info.busId.decode() if isinstance(info.busId, bytes) else str(info.busId)
-    return text or None
 
 
 def _numa_node(pci_bus_id: str | None, root: Path) -> int | None:

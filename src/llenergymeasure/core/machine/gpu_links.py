@@ -37,7 +37,7 @@ def peers(session: NvmlSession, handles: Sequence[Any], index: int) -> dict[str,
     for other in others:
         if "nvswitch" in reached:
             word: str | None = "nvswitch"
-        elif _bus_id(session.ask("nvmlDeviceGetPciInfo", handles[other])) in reached:
+        elif session.pci_bus_id("nvmlDeviceGetPciInfo", handles[other]) in reached:
             word = "nvlink"
         else:
             word = _meeting(session, handles[index], handles[other])
@@ -56,7 +56,7 @@ def _remotes(session: NvmlSession, handle: Any) -> Iterator[str]:
             yield "nvswitch"
             # All links of such a GPU lead to switches.
             return
-        remote = _bus_id(session.ask("nvmlDeviceGetNvLinkRemotePciInfo", handle, link))
+        remote = session.pci_bus_id("nvmlDeviceGetNvLinkRemotePciInfo", handle, link)
         if remote is not None:
             yield remote
 
@@ -68,13 +68,6 @@ def _states(session: NvmlSession, handle: Any) -> Iterator[int]:
         if state is None:
             return
         yield state
-
-
-def _bus_id(info: Any) -> str | None:
-    if info is None:
-        return None
-    text = info.busId.decode() if isinstance(info.busId, bytes) else str(info.busId)
-    return text.lower() or None
 
 
 def _meeting(session: NvmlSession, one: Any, other: Any) -> str | None:

@@ -55,6 +55,14 @@ class NvmlSession:
             return None
         return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
+    def pci_bus_id(self, function: str, *arguments: Any) -> str | None:
+        """``domain:bus:device.function`` of a function that tells a place on the PCI bus."""
+        info = self.ask(function, *arguments)
+        if info is None:
+            return None
+        text = info.busId.decode() if isinstance(info.busId, bytes) else str(info.busId)
+        return text or None
+
     def constant(self, name: str) -> Any:
         """A constant of the binding; None in one that does not have it."""
         return getattr(self.binding, name, None)
