@@ -10,6 +10,7 @@ from llenergymeasure import EnergyMeter
 from llenergymeasure.config.problems.report import InvalidConfigError
 from llenergymeasure.core.energy_backends.replay.backend import ReplayBackend
 from llenergymeasure.core.machine import load
+from llenergymeasure.core.processes.measurements import OtherMeasurement
 from llenergymeasure.domain.validity import ReasonCode, ValidityStatus
 from llenergymeasure.exceptions import EnergyBackendError, UnknownBackendError
 from llenergymeasure.orchestration.metering.command import measure_command
@@ -139,6 +140,8 @@ def test_what_others_do_meanwhile_is_flagged(monkeypatch: pytest.MonkeyPatch) ->
     assert (meter.load.other_cores or 0) > 1
     (reason,) = [r for r in meter.reasons if r.code is ReasonCode.CPU_CONTENTION]
     assert "other processes" in reason.detail
+    # Whoever starts later has no part in a window that is closed.
+    monkeypatch.setattr(load, "find_other_measurements", lambda: [OtherMeasurement(1, "later")])
     assert reason in meter.validity.reasons
 
 

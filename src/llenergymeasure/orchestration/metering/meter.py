@@ -76,6 +76,7 @@ class EnergyMeter(Brief):
         self._ensure_primed()
         self._reading: EnergyReading | None = None
         self._load: LoadSample | None = None
+        self._contention: Reason | None = None
 
     def start(self) -> None:
         """Open a window; the first time this waits until the source is ready.
@@ -105,6 +106,8 @@ class EnergyMeter(Brief):
         assert self._source is not None, "only a started meter is running"
         self._reading = stop_supervised(self._source, self._name)
         self._load = self._load_meter.sample()
+        # Now: whoever runs when the reasons are read need not have run meanwhile.
+        self._contention = contention_reason(MachineLoad(during=self._load))
         return self._reading
 
     def close(self) -> None:
@@ -148,10 +151,9 @@ class EnergyMeter(Brief):
     @property
     def reasons(self) -> list[Reason]:
         """What speaks against the last window."""
-        contention = contention_reason(MachineLoad(during=self._load))
         return [
             *window_reasons(self.reading),
-            *([contention] if contention else []),
+            *([self._contention] if self._contention else []),
             *reading_reasons(self.energy, self.reading),
         ]
 
