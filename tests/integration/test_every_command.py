@@ -40,7 +40,7 @@ CALLS: dict[str, list[list[str]]] = {
     "config show": [["tiny.json"]],
     "config list": [["-d", "."]],
     "config new": [["new.yaml", "--yes"]],
-    "config schema": [[], ["-o", "schema.json"]],
+    "config schema": [[], ["-o", "schema.json", "--yes"]],
     "config generate-grid": [["tiny.json", "--vary", "seed=1,2"]],
     "init": [["--non-interactive", "--yes"]],
     "presets": [[]],

@@ -35,6 +35,7 @@ def aggregate(experiment_id: str | None) -> None:
     """Aggregate the experiment ID, or every one that is measured and not aggregated yet.
 
     ID may be the beginning of an id, 'latest', or a config's name: then its latest experiment.
+    Asks before it replaces an aggregate.
     """
     options = current()
     places = Places(options.choose_results_dir(), state_dir(), bool(options.results_dir))

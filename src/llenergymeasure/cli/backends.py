@@ -20,20 +20,22 @@ from llenergymeasure.constants import EXIT_RUN_FAILED
 @click.option(
     "--check",
     "name",
-    metavar="NAME",
-    help="Check that this backend fulfils the contract. Several: nvml,rapl. Also: auto.",
+    metavar="NAME[,NAME]...",
+    help="Run lem's conformance tests on these backends, or on what auto takes. They test the "
+    "backend, not whether a sensor is here.",
 )
 @click.option(
     "--config",
     "file",
     metavar="FILE",
-    help="Take the options of the checked backend from this config.",
+    help="With --check: take the backend's options from this config.",
 )
 @global_options
 def backends(name: str | None, file: str | None) -> None:
     """List inference and energy backends: where each comes from, and what is missing here.
 
-    Each energy source is read for a moment: "ok" is what gives joules on this machine.
+    Each energy backend is read for a moment. ok: it works here. installed: it was not tried. not
+    there: it cannot be used here, and why.
     """
     from llenergymeasure.cli.display.backends import show_backends, show_checks
     from llenergymeasure.cli.display.progress import tell_slow

@@ -38,7 +38,10 @@ def config() -> None:
 @layer_options
 @global_options
 def validate(file: str, sets: tuple[str, ...], preset: str | None) -> None:
-    """Check FILE and report every problem with its line and key."""
+    """Check the keys and values of FILE and report every problem with its line and key.
+
+    Model and prompts are not looked at; lem experiment --dry-run does that.
+    """
     from llenergymeasure.cli.display.config import show_valid
     from llenergymeasure.config.loader import load
 
@@ -52,7 +55,11 @@ def validate(file: str, sets: tuple[str, ...], preset: str | None) -> None:
 @layer_options
 @global_options
 def show(file: str, sets: tuple[str, ...], preset: str | None) -> None:
-    """Show every value of FILE after merging, and the origin of each that is not a default."""
+    """Show every value that counts for FILE, and the origin of each that is not a default.
+
+    From strongest to weakest: --set, LEM_ variables, .env, FILE, preset, defaults of
+    .lem-config.yaml, built-in defaults.
+    """
     from llenergymeasure.cli.display.config import show_resolved
     from llenergymeasure.config.loader import load
 

@@ -18,6 +18,7 @@ from llenergymeasure.constants import DEFAULT_BACKEND, EXIT_INPUT_WRONG
     "-d",
     "--directory",
     type=click.Path(path_type=Path),
+    metavar="DIR",
     help="Where to look. Default: configs/ if it is there, else here.",
 )
 @global_options
@@ -38,15 +39,18 @@ def list_configs(directory: Path | None) -> None:
 )
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @click.option(
-    "--preset", metavar="NAME", help="Start from a preset.", shell_complete=completion.presets
+    "--preset",
+    metavar="NAME",
+    help="Start from a preset; see: lem presets.",
+    shell_complete=completion.presets,
 )
 @click.option(
     "-m",
     "--model",
     default="builtin:tiny-llama",
     show_default=True,
-    metavar="NAME",
-    help="The model.",
+    metavar="MODEL",
+    help="Model: a folder, a Hugging Face id, or builtin:NAME.",
 )
 @global_options
 def new(file: Path, preset: str | None, model: str) -> None:
@@ -74,20 +78,21 @@ def new(file: Path, preset: str | None, model: str) -> None:
     default=DEFAULT_BACKEND,
     show_default=True,
     metavar="NAME",
-    help="Inference engine of the configs.",
+    help="Inference backend of the configs.",
 )
 @click.option(
     "--energy",
     default="auto",
     show_default=True,
     metavar="NAME",
-    help="Energy source of the configs.",
+    help="Energy backend of the configs.",
 )
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="Write it to this file. Default: stdout.",
+    metavar="FILE",
+    help="Write it to this file; asks before it replaces one. Default: stdout.",
 )
 @global_options
 def schema(backend: str, energy: str, output: Path | None) -> None:
@@ -101,8 +106,10 @@ def schema(backend: str, energy: str, output: Path | None) -> None:
         return
     import json
 
+    from llenergymeasure.cli.arguments.questions import may_replace
     from llenergymeasure.durable import write_output
 
+    may_replace(output, current())
     write_output(output, (json.dumps(document, indent=2) + "\n").encode())
     if current().json:
         write_json({"written": str(output)})
@@ -122,8 +129,8 @@ def schema(backend: str, energy: str, output: Path | None) -> None:
     "vary",
     multiple=True,
     required=True,
-    metavar="KEY=V1,V2",
-    help="Values of a key; repeatable.",
+    metavar="KEY=V1[,V2]...",
+    help="Values of a key, without commas in them; repeatable.",
 )
 @click.option(
     "-o",
@@ -131,17 +138,27 @@ def schema(backend: str, energy: str, output: Path | None) -> None:
     type=click.Path(path_type=Path),
     default=Path("configs/grid"),
     show_default=True,
+    metavar="DIR",
     help="Folder of the new files.",
 )
-@click.option("--validate", "check_only", is_flag=True, help="Check every point, write nothing.")
-@click.option("--strict", is_flag=True, help="Write nothing and exit 2 if a point is not valid.")
+@click.option(
+    "--dry-run",
+    "--validate",
+    "check_only",
+    is_flag=True,
+    help="Check every combination, write nothing.",
+)
+@click.option(
+    "--strict", is_flag=True, help="Write nothing and exit 2 if a combination is not valid."
+)
 @global_options
 def generate_grid(
     base: Path, vary: tuple[str, ...], output: Path, check_only: bool, strict: bool
 ) -> None:
     """Write one config for each combination of values over the config BASE.
 
-    Points that are not valid are named and left out. Each new file extends BASE.
+    Combinations that are not valid are named and left out; if none is valid, the exit code is 2.
+    Each new file extends BASE. A file that you have changed is kept, and the new one gets a number.
     """
     from llenergymeasure.cli.display.configs import show_grid
     from llenergymeasure.config.files.grid import expand, write_points

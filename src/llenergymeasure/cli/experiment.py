@@ -33,6 +33,7 @@ _CHECKING = "checking model and prompts, which may have to be fetched"
         "lem experiment llama.yaml --set pytorch.batch_size=8 --cycles 3",
         "lem experiment --preset quick-test --model builtin:tiny-llama",
         "lem experiment --resume latest",
+        done="done, whatever the verdict",
         failed="a run failed, or no request was answered",
     )
 )
@@ -42,11 +43,23 @@ _CHECKING = "checking model and prompts, which may have to be fetched"
     "resume_id",
     metavar="ID",
     shell_complete=completion.experiments,
-    help="Finish an unfinished experiment.",
+    help="Finish the unfinished experiment ID with its saved config; whole cycles are kept.",
 )
-@click.option("--fresh", is_flag=True, help="Do not mention unfinished runs of this config.")
-@click.option("--dry-run", is_flag=True, help="Check everything, run and write nothing.")
-@click.option("--no-aggregate", is_flag=True, help="Keep the raw results only.")
+@click.option(
+    "--fresh",
+    is_flag=True,
+    help="Do not look for unfinished runs of this config; none is resumed either way.",
+)
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Check config, prompts, model and energy sources; measure and write nothing.",
+)
+@click.option(
+    "--no-aggregate",
+    is_flag=True,
+    help="Keep the raw results only; lem aggregate sums them up later.",
+)
 @config_flags
 @global_options
 def experiment(
@@ -60,11 +73,12 @@ def experiment(
     preset: str | None,
     deprecated: list[str],
 ) -> None:
-    """Measure the config file CONFIG, or a preset and a model, or finish with --resume ID.
+    """Measure the config file CONFIG, or a --model without one, or finish with --resume ID.
 
-    Options override the config. A key that is in neither keeps its default.
-    Several files are measured in turn; a folder stands for the config files in it. All are checked
-    before the first one runs. One that fails does not stop the others: the exit code is then 1.
+    Options win over the file, the file over a preset.
+    Several files are measured in turn; a folder stands for the config files directly in it. All are
+    checked before the first one runs. One that fails does not stop the others.
+    ID is an id or its beginning, 'latest' (the latest unfinished one), or a config's name.
     """
     options = current()
     if resume_id is not None:
@@ -224,6 +238,7 @@ def _resume(resume_id: str, options: GlobalOptions, *, aggregate: bool) -> None:
         resume_id,
         Places(chosen.results_dir, chosen.state_dir, bool(options.results_dir)),
         note_to(options),
+        unfinished=True,
     )
     with progress_view(options) as observer:
         outcome = resume(entry, chosen, observer)

@@ -13,7 +13,10 @@ from llenergymeasure.cli.arguments.options import current, global_options
 @click.argument("code", required=False, shell_complete=completion.reason_codes)
 @global_options
 def explain(code: str | None) -> None:
-    """Explain the reason CODE of a verdict, and what to do; without CODE list all."""
+    """Explain the reason CODE of a verdict, and what to do; without CODE list all.
+
+    CODE stands in [brackets] below a verdict, and in validity.reasons of the JSON.
+    """
     from llenergymeasure.cli.display.reasons import show_reason, show_reasons
     from llenergymeasure.config.problems.nearest import did_you_mean
     from llenergymeasure.domain.validity import ReasonCode

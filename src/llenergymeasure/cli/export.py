@@ -36,7 +36,11 @@ _FORMATS = ("csv", "json", "parquet")
     help="Format of the table. Default: by the name of the file, else csv.",
 )
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Write to this file. Default: stdout."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write to this file; asks before it replaces one. Default: stdout.",
 )
 @click.option("--raw", is_flag=True, help="One row for each process and cycle.")
 @selection_options
@@ -50,8 +54,9 @@ def export(
 ) -> None:
     """Export experiments as a table: all aggregated ones, or those of the given IDs.
 
-    Column names carry the units. Missing values are empty cells, or null. What has no result, or
-    is damaged or gone, is left out and named; the exit code is 1 if it is damaged, gone or an ID.
+    Column names carry the units. Missing values are empty cells, or null. Experiments without a
+    usable result are left out and named on stderr. The exit code is then 1 if one of them is
+    damaged or gone, or was named by its ID.
     """
     from llenergymeasure.cli.arguments.questions import may_replace
     from llenergymeasure.config.runtime_env import state_dir
@@ -89,7 +94,8 @@ def export(
                 {"written": str(output), "rows": len(rows), "left_out": [i for i, _ in left_out]}
             )
         if not options.quiet:
-            say(f"written: {output} ({len(rows)} rows)", options)
+            count = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
+            say(f"written: {output} ({count})", options)
     # What was asked for by its id, or is damaged, is missed by whoever reads the table.
     if left_out and (ids or any(isinstance(fault, StorageError) for _, fault in left_out)):
         click.get_current_context().exit(EXIT_RUN_FAILED)

@@ -13,8 +13,9 @@ from llenergymeasure.cli.arguments.options import current, global_options
 def gpus() -> None:
     """List the GPUs that NVIDIA's driver shows, and how the energy of each can be measured.
 
-    Each is measured for a moment, to see how often its sensor is updated.
-    In a window of the shortest length or longer, its ends leave at most 1 % of the energy open.
+    Each is measured for a moment, to see how often its sensor is updated. "shortest window" is how
+    long a measurement has to be so that the updates leave at most 1 % of the energy open.
+    For AMD GPUs see: lem backends.
     """
     from llenergymeasure.cli.display.gpus import show_gpus
     from llenergymeasure.cli.display.progress import tell_slow

@@ -16,7 +16,9 @@ VERBOSITIES = ("quiet", "normal", "verbose")
 
 
 @click.command(epilog=end_help("lem init", "lem init --non-interactive --results-dir measurements"))
-@click.option("--non-interactive", is_flag=True, help="Ask nothing: take options and defaults.")
+@click.option(
+    "--non-interactive", is_flag=True, help="Ask nothing: take options and defaults; so does --yes."
+)
 @click.option(
     "--verbosity",
     type=click.Choice(VERBOSITIES),
@@ -28,7 +30,7 @@ VERBOSITIES = ("quiet", "normal", "verbose")
 def init(non_interactive: bool, verbosity: str) -> None:
     """Set up lem for this folder: writes .lem-config.yaml.
 
-    The file may also hold `defaults:`, config values that lie under every config file.
+    The file may also hold `defaults:`, values for every config; a config file wins over them.
     """
     from llenergymeasure.config.user_config import USER_FILE, user_file_text
     from llenergymeasure.constants import DEFAULT_RESULTS_DIR
@@ -36,12 +38,13 @@ def init(non_interactive: bool, verbosity: str) -> None:
     # A user's file that cannot be read is one reason to write a new one.
     options = given()
     file = Path(USER_FILE)
-    if not non_interactive and not can_ask():
+    ask = not non_interactive and not options.yes
+    if ask and not can_ask():
         raise click.UsageError("There is no terminal to ask at; use --non-interactive.")
     _show_what_is_here(options)
-    may_replace(file, options, ask=not non_interactive)
+    may_replace(file, options, ask=ask, hint="replace it with --yes")
     results_dir = options.results_dir or DEFAULT_RESULTS_DIR
-    if not non_interactive:
+    if ask:
         results_dir = click.prompt("Folder of the results", default=results_dir, err=True)
         verbosity = click.prompt(
             "How much should lem say", type=click.Choice(VERBOSITIES), default=verbosity, err=True

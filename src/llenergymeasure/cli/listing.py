@@ -31,7 +31,7 @@ def presets() -> None:
 @click.command(epilog=end_help("lem datasets"))
 @global_options
 def datasets() -> None:
-    """List the prompt sets that have a short name."""
+    """List the datasets that have a short name."""
     from llenergymeasure.core.prompt_sources.known_datasets import KNOWN_DATASETS
 
     options = current()

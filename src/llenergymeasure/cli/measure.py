@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from llenergymeasure.cli.arguments.endings import end_help_with
-from llenergymeasure.cli.arguments.options import Number, current, global_options
+from llenergymeasure.cli.arguments.options import Number, current, global_options, hide
 from llenergymeasure.constants import EXIT_OWN_FAILURE
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _EXIT_CODES = (
 class Milliseconds(Number):
     """A length of time that is one."""
 
-    name = "milliseconds"
+    name = "number"
 
     def __init__(self) -> None:
         super().__init__(min=0, min_open=True)
@@ -58,30 +58,34 @@ class _Measure(click.Command):
 @click.option(
     "--backend",
     metavar="NAME[,NAME]...",
-    help="Energy sources, best first. Default: auto, the best for each domain.",
+    help="Energy backends, best first; see: lem backends. Default: auto, the best for each domain.",
 )
 @click.option(
     "--gpus",
     metavar="GPU[,GPU]...",
-    help="Measure these GPUs only, by index, UUID or PCI bus id. Default: all.",
+    help="Measure these GPUs only, by index, UUID or PCI bus id. Default: all "
+    "that CUDA_VISIBLE_DEVICES leaves.",
 )
 @click.option(
     "--interval-ms",
     type=Milliseconds(),
-    help="Time between two readings, in milliseconds. Default: each source's own.",
+    help="Time between two readings, in ms; 1 to 500 for GPUs. Default: each backend's own.",
 )
 @click.option(
     "--country",
     metavar="CODE",
-    help="Report emissions for this country's grid, e.g. DEU. Measures with codecarbon.",
+    help="Report emissions for this country's grid, by ISO 3166 code, e.g. DEU. Takes the energy "
+    "backend codecarbon.",
 )
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="Write the result to this file, as JSON.",
+    metavar="FILE",
+    help="Write the result to this file, as JSON; replaces it.",
 )
 @click.argument("command", nargs=-1, required=True, metavar="-- COMMAND [ARG]...")
+@hide("json", "yes", "results_dir")
 @global_options
 def measure(
     backend: str | None,
@@ -91,9 +95,10 @@ def measure(
     output: Path | None,
     command: tuple[str, ...],
 ) -> None:
-    """Run COMMAND and measure exactly its lifetime.
+    """Run COMMAND and measure the energy from its start to its end.
 
-    Its output and its exit code pass through untouched. The table goes to stderr.
+    Its output and its exit code pass through untouched. The table goes to stderr. The measured
+    window is some milliseconds longer than the command, so measure commands of a second or more.
     """
     from llenergymeasure.exceptions import LLEnergyMeasureError
     from llenergymeasure.orchestration.metering.command import measure_command
@@ -127,7 +132,8 @@ def measure(
             _tell(error.hint, "Hint")
         context.exit(EXIT_OWN_FAILURE)
     written = output is None or place is None or _write(output, place, measured)
-    if not current().quiet:
+    # What was measured is shown somewhere, whatever is left out.
+    if not current().quiet or output is None:
         _show(measured)
     context.exit(measured.exit_code if written else EXIT_OWN_FAILURE)
 

@@ -21,8 +21,8 @@ from llenergymeasure.orchestration.stored.pruning import find_lost, forget
 def prune(dry_run: bool) -> None:
     """Remove the entries of experiments whose results are gone; asks first.
 
-    An entry is a small file in the folder of states. No result is touched: those on a disk that is
-    only away can be shown again when it is back.
+    An entry is a small file in .state, or where LLM_ENERGY_STATE_DIR says. No result is touched:
+    those on a disk that is not mounted now can still be shown, by id, once it is.
     """
     options = current()
     places = Places(options.choose_results_dir(), state_dir(), bool(options.results_dir))

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 COMMANDS = {
     "list": ("llenergymeasure.cli.results:list_results", "List experiments."),
     "show": ("llenergymeasure.cli.results:show_result", "Show one experiment."),
-    "timeseries": ("llenergymeasure.cli.timeseries:timeseries", "Plot what was sampled."),
+    "timeseries": (
+        "llenergymeasure.cli.timeseries:timeseries",
+        "Show, plot or export what was sampled.",
+    ),
     "prune": ("llenergymeasure.cli.prune:prune", "Remove entries whose results are gone."),
     "export": ("llenergymeasure.cli.export:export", "Export results as a table."),
 }
@@ -27,7 +30,7 @@ COMMANDS = {
 @click.group(cls=LazyGroup, commands_table=COMMANDS)
 @global_options
 def results() -> None:
-    """List, show, export and prune results."""
+    """List, show, plot, export and prune results."""
 
 
 @click.command(
@@ -35,16 +38,22 @@ def results() -> None:
     epilog=end_help(
         "lem results list",
         "lem results list --all --sort j_per_cycle --reverse",
-        'lem results list --model "*llama*" --validity valid',
+        "lem results list --model '*llama*' --validity valid",
     ),
 )
 @click.option(
-    "--all", "everything", is_flag=True, help="Unfinished, failed and interrupted ones too."
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Also those without an aggregate: running, unfinished, failed, damaged or gone.",
 )
 @selection_options
 @global_options
 def list_results(everything: bool, selection: Selection) -> None:
-    """List the aggregated experiments, oldest first."""
+    """List the aggregated experiments, oldest first.
+
+    Those of every results folder that was used from here; with --results-dir only those in it.
+    """
     from llenergymeasure.cli.display.experiments import show_entries
     from llenergymeasure.config.runtime_env import state_dir
     from llenergymeasure.orchestration.stored.inventory import Places, list_experiments
@@ -57,9 +66,7 @@ def list_results(everything: bool, selection: Selection) -> None:
     show_entries(entries, places, options, everything=everything, of=len(found))
 
 
-@click.command(
-    "show", epilog=end_help("lem results show latest", "lem --json results show 20261126-1113")
-)
+@click.command("show", epilog=end_help("lem results show latest", "lem --json results show latest"))
 @click.argument("experiment_id", metavar="ID", shell_complete=completion.experiments)
 @global_options
 def show_result(experiment_id: str) -> None:

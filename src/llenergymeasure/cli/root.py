@@ -13,21 +13,30 @@ COMMANDS = {
         "llenergymeasure.cli.experiment:experiment",
         "Measure one config, or several in turn.",
     ),
-    "aggregate": ("llenergymeasure.cli.aggregate:aggregate", "Aggregate measured experiments."),
+    "aggregate": (
+        "llenergymeasure.cli.aggregate:aggregate",
+        "Sum up measured experiments (a run does it itself).",
+    ),
     "measure": ("llenergymeasure.cli.measure:measure", "Measure the energy of any command."),
-    "results": ("llenergymeasure.cli.results:results", "List, show, export and prune results."),
-    "explain": ("llenergymeasure.cli.explain:explain", "Explain a reason code."),
+    "results": (
+        "llenergymeasure.cli.results:results",
+        "List, show, plot, export and prune results.",
+    ),
+    "explain": ("llenergymeasure.cli.explain:explain", "Explain a reason code of a verdict."),
     "config": ("llenergymeasure.cli.config:config", "Check, show and make config files."),
     "init": ("llenergymeasure.cli.init_cmd:init", "Set up lem for this folder."),
     "presets": ("llenergymeasure.cli.listing:presets", "List the presets."),
-    "datasets": ("llenergymeasure.cli.listing:datasets", "List the prompt sets with a name."),
-    "gpus": ("llenergymeasure.cli.gpus:gpus", "List the GPUs and how they can be measured."),
+    "datasets": (
+        "llenergymeasure.cli.listing:datasets",
+        "List the datasets that have a short name.",
+    ),
+    "gpus": ("llenergymeasure.cli.gpus:gpus", "List the NVIDIA GPUs and how they can be measured."),
     "backends": ("llenergymeasure.cli.backends:backends", "List what can run and measure here."),
     "doctor": ("llenergymeasure.cli.doctor:doctor", "Check that this machine is ready."),
 }
 
 _EPILOG = end_help("lem experiment --preset quick-test --model builtin:tiny-llama", "lem doctor")
-_EPILOG += "\n\nThe options above may stand before or after a command."
+_EPILOG += "\n\nAll options but --version may also stand after a command."
 
 
 @click.group(cls=LazyGroup, commands_table=COMMANDS, epilog=_EPILOG)

@@ -20,7 +20,7 @@ _FORMS = ("png", "svg", "pdf", "html", "csv")
     "timeseries",
     epilog=end_help(
         "lem results timeseries latest",
-        "lem results timeseries latest -o power.png --device gpu:0",
+        "lem results timeseries latest -o power.png --quantity power",
         "lem results timeseries latest -o samples.csv",
     ),
 )
@@ -29,7 +29,8 @@ _FORMS = ("png", "svg", "pdf", "html", "csv")
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="Write to this file. Default: show a table of the quantities.",
+    metavar="FILE",
+    help="Write to this file; asks before it replaces one. Default: show a table.",
 )
 @click.option(
     "-f",
@@ -38,25 +39,28 @@ _FORMS = ("png", "svg", "pdf", "html", "csv")
     type=click.Choice(_FORMS),
     help="Format of the file. Default: by its name.",
 )
-@click.option("--cycle", type=Whole(1), help="Only this cycle, from 1. Default: all.")
+@click.option("--cycle", type=Whole(1), help="Only this cycle; the first is 1. Default: all.")
 @click.option(
-    "--process", "process_index", type=Whole(0), help="Only this process, from 0. Default: all."
+    "--process",
+    "process_index",
+    type=Whole(0),
+    help="Only this process; the first is 0. Default: all.",
 )
 @click.option(
     "--quantity",
     "quantities",
     multiple=True,
     metavar="NAME",
-    help="Only this quantity; repeatable. Default: all.",
+    help="Only this quantity of the table; repeatable. Default: all.",
 )
 @click.option(
     "--device",
     "devices",
     multiple=True,
     metavar="NAME",
-    help="Only this device, e.g. gpu:0; repeatable. Default: all.",
+    help="Only this device of the table, e.g. gpu:0; repeatable. Default: all.",
 )
-@click.option("--requests", is_flag=True, help="Add how many requests were under way.")
+@click.option("--requests", is_flag=True, help="Add the number of requests in flight.")
 @global_options
 def timeseries(
     experiment_id: str,
@@ -68,10 +72,10 @@ def timeseries(
     devices: tuple[str, ...],
     requests: bool,
 ) -> None:
-    """Plot or export what was sampled during the experiment ID.
+    """Show, plot or export what was sampled during the experiment ID.
 
-    Without an output file it shows a table of the quantities. ID may be the beginning of an id,
-    'latest', or a config's name. A plot keeps every peak; a CSV file holds every sample.
+    ID may be the beginning of an id, 'latest', or a config's name: then its latest experiment.
+    A plot keeps every peak; a CSV file holds every sample.
     """
     from llenergymeasure.cli.arguments.questions import may_replace
     from llenergymeasure.cli.display.timeseries import show_summaries

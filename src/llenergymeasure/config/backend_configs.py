@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from llenergymeasure.config.backend_spec import (
     BackendOptions,
@@ -23,6 +24,20 @@ def _name_of_index(value: object) -> object:
     return str(value) if is_index else value
 
 
+def _check_country(value: str) -> str:
+    if re.fullmatch(_COUNTRY, value) is None:
+        raise ValueError(
+            f"found {value!r}, must be a country's three capital letters (ISO 3166-1), such as DEU"
+        )
+    return value
+
+
+_COUNTRY = "[A-Z]{3}"
+CountryCode = Annotated[
+    str,
+    AfterValidator(_check_country),
+    WithJsonSchema({"type": "string", "pattern": f"^{_COUNTRY}$"}),
+]
 GpuName = Annotated[str, BeforeValidator(_name_of_index, json_schema_input_type=str | int)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -98,9 +113,8 @@ class ReplayConfig(BackendOptions):
 class CodeCarbonConfig(BackendOptions):
     """Options of CodeCarbon."""
 
-    country_iso_code: str | None = Field(
+    country_iso_code: CountryCode | None = Field(
         None,
-        pattern=r"^[A-Z]{3}$",
         description="Three-letter country of the grid, for emissions; null leaves emissions null.",
     )
 

@@ -131,7 +131,12 @@ class ExperimentConfig(_Section):
         False,
         description="Run Python code that comes with the model. It can do whatever you can.",
     )
-    seed: int = Field(42, ge=0, lt=2**32, description="Seed of all random choices.")
+    seed: int = Field(
+        42,
+        ge=0,
+        lt=2**32,
+        description="Seed of sampled tokens and of dummy weights; prompts have prompts.seed.",
+    )
     num_prompts: int | None = Field(
         None, ge=1, description="Number of prompts, taken from the start; null takes all."
     )

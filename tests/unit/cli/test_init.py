@@ -28,3 +28,14 @@ def test_non_interactive_asks_nothing_even_before_it_replaces(
     assert FILE.read_text() == "verbosity: quiet\n"
     assert cli.main(["init", "--non-interactive", "--verbosity", "normal", "--yes"]) == 0
     assert "verbosity: normal" in FILE.read_text()
+
+
+def test_yes_takes_every_default_with_a_terminal_or_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(click, "prompt", lambda *_args, **_more: pytest.fail("asked"))
+    for terminal in (True, False):
+        monkeypatch.setattr("llenergymeasure.cli.init_cmd.can_ask", lambda here=terminal: here)
+        assert cli.main(["init", "--yes"]) == 0
+        assert "verbosity: normal" in FILE.read_text()
+        FILE.unlink()

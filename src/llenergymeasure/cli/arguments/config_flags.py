@@ -32,9 +32,22 @@ _KEYS = {
 }
 
 _OPTIONS = (
-    click.option("-m", "--model", metavar="NAME", help="Model: folder, hub id or builtin:NAME."),
-    click.option("--backend", metavar="NAME", help="Inference engine (see: lem backends)."),
-    click.option("-d", "--dataset", metavar="NAME", help="Prompts of a dataset (lem datasets)."),
+    click.option(
+        "-m",
+        "--model",
+        metavar="MODEL",
+        help="Model: a folder, a Hugging Face id, or builtin:NAME.",
+    ),
+    click.option(
+        "--backend", metavar="NAME", help="Inference backend; see: lem backends. Default: pytorch."
+    ),
+    click.option(
+        "-d",
+        "--dataset",
+        metavar="DATASET",
+        help="Prompts of a dataset: a name (see: lem datasets), a Hugging Face id, or a local "
+        "folder or file.",
+    ),
     click.option(
         "-p",
         "--prompts",
@@ -42,25 +55,35 @@ _OPTIONS = (
         shell_complete=completion.files,
         help="Prompts of a text or JSONL file.",
     ),
-    click.option("--split", metavar="NAME", help="Split of the dataset."),
-    click.option("--column", metavar="NAME", help="Column that holds the prompts."),
+    click.option("--split", metavar="NAME", help="Split of the dataset. Default: train."),
+    click.option(
+        "--column",
+        metavar="NAME",
+        help="Column that holds the prompts. Default: found by its name.",
+    ),
     click.option(
         "-n",
         "--num-prompts",
         "--sample-size",
         "num_prompts",
         type=Whole(1),
-        help="Number of prompts, taken from the start.",
+        help="Number of prompts. Default: all.",
     ),
     click.option(
         "--max-tokens",
         "--max-output-tokens",
         "max_tokens",
         type=Whole(1),
-        help="Maximum number of output tokens of a request.",
+        help="Maximum number of output tokens of a request. Default: 128.",
     ),
-    click.option("--seed", type=Whole(0), help="Seed of all random choices."),
-    click.option("--cycles", type=Whole(1, 1000), help="Number of cycles: how often to measure."),
+    click.option(
+        "--seed",
+        type=Whole(0, 2**32 - 1),
+        help="Seed of sampled tokens and of dummy weights. Default: 42. Prompts have prompts.seed.",
+    ),
+    click.option(
+        "--cycles", type=Whole(1, 1000), help="How many times the workload is measured. Default: 1."
+    ),
     click.option("-b", "--batch-size", type=Whole(1), hidden=True),
     click.option("--precision", hidden=True),
     click.option("--temperature", type=Number(), hidden=True),
@@ -70,10 +93,17 @@ _OPTIONS = (
 def layer_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Attach what lies over a config file: ``--set`` and ``--preset``."""
     sets = click.option(
-        "--set", "sets", multiple=True, metavar="KEY=VALUE", help="Set a config key; repeatable."
+        "--set",
+        "sets",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Set a config key, e.g. pytorch.batch_size=8; repeatable.",
     )
     preset = click.option(
-        "--preset", metavar="NAME", shell_complete=completion.presets, help="Start from a preset."
+        "--preset",
+        metavar="NAME",
+        shell_complete=completion.presets,
+        help="Take a preset for the values that FILE leaves open; see: lem presets.",
     )
     with_layers: Callable[..., Any] = sets(preset(command))
     return with_layers

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-_DONE = "Exit codes: 0 done"
 _ALWAYS = "2 the input is wrong, 130 interrupted."
 
 
-def end_help(*examples: str, failed: str = "failed") -> str:
+def end_help(*examples: str, done: str = "done", failed: str = "failed") -> str:
     """The end of a command's help.
 
     Args:
         examples: Lines that work as they stand, but for the names in them.
+        done: What exit code 0 says.
         failed: What exit code 1 says.
     """
-    return end_help_with(f"{_DONE}, 1 {failed}, {_ALWAYS}", *examples)
+    return end_help_with(f"Exit codes: 0 {done}, 1 {failed}, {_ALWAYS}", *examples)
 
 
 def end_help_with(exit_codes: str, *examples: str) -> str:

@@ -84,6 +84,18 @@ def global_options(command: F) -> F:
     return command
 
 
+def hide(*names: str) -> Callable[[F], F]:
+    """Leave global options out of the help of a command that has no use for them."""
+
+    def hide_in(command: F) -> F:
+        for parameter in command.__click_params__:  # type: ignore[attr-defined]
+            if parameter.name in names:
+                parameter.hidden = True
+        return command
+
+    return hide_in
+
+
 def version_option(command: F) -> F:
     """Attach ``--version``."""
     return click.option(
@@ -139,9 +151,13 @@ def _option(*names: str, **attributes: Any) -> Callable[[F], F]:
 
 
 _OPTIONS = (
-    _option("-v", "--verbose", count=True, help="Show log lines; -vv shows all of them."),
-    _option("-q", "--quiet", is_flag=True, help="Show only the result and errors."),
+    _option("-v", "--verbose", count=True, help="Show log lines; -vv also those for debugging."),
+    _option("-q", "--quiet", is_flag=True, help="Say less: no progress, no notes, no summary."),
     _option("--json", is_flag=True, help="Answer with one JSON document."),
     _option("-y", "--yes", is_flag=True, help="Answer yes to every question."),
-    _option("--results-dir", metavar="DIR", help="Folder of the results. Default: results."),
+    _option(
+        "--results-dir",
+        metavar="DIR",
+        help="Folder of the results. Default: that of the config, of .lem-config.yaml, or results.",
+    ),
 )

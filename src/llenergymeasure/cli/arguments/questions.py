@@ -11,7 +11,13 @@ from llenergymeasure.cli.arguments.options import GlobalOptions
 from llenergymeasure.exceptions import ConfigurationError
 
 
-def may_replace(file: Path, options: GlobalOptions, *, ask: bool = True) -> None:
+def may_replace(
+    file: Path,
+    options: GlobalOptions,
+    *,
+    ask: bool = True,
+    hint: str = "replace it with --yes, or choose another name",
+) -> None:
     """Return if ``file`` may be written; only with ``ask`` is anybody asked.
 
     Raises:
@@ -23,9 +29,7 @@ def may_replace(file: Path, options: GlobalOptions, *, ask: bool = True) -> None
         raise ConfigurationError(f"{file} is a folder")
     if ask and can_ask() and click.confirm(f"{file} is there already. Replace it?", err=True):
         return
-    raise ConfigurationError(
-        f"{file} is there already", hint="replace it with --yes, or choose another name"
-    )
+    raise ConfigurationError(f"{file} is there already", hint=hint)
 
 
 def can_ask() -> bool:

@@ -21,7 +21,7 @@ def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="Only configs whose name matches, e.g. 'batch-*'.",
     )
     @click.option("--model", metavar="PATTERN", help="Only models that match, e.g. '*llama*'.")
-    @click.option("--backend", metavar="NAME", help="Only this backend.")
+    @click.option("--backend", metavar="NAME", help="Only this inference backend.")
     @click.option(
         "--validity",
         type=click.Choice(["valid", "degraded", "invalid"]),
@@ -42,10 +42,15 @@ def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         default="created",
         show_default=True,
-        help="Sort by this.",
+        help="Order: oldest, smallest or A first; missing values last.",
     )
-    @click.option("--reverse", is_flag=True, help="Largest or newest first.")
-    @click.option("--limit", type=Whole(1), help="Maximum number of rows. Default: all.")
+    @click.option("--reverse", is_flag=True, help="Reverse the order; missing values stay last.")
+    @click.option(
+        "--limit",
+        type=Whole(1),
+        metavar="N",
+        help="Only the first N experiments of that order. Default: all.",
+    )
     @wraps(command)
     def with_selection(
         *args: Any,

@@ -73,4 +73,5 @@ def show_grid(points: Sequence[GridPoint], written: Sequence[Path], options: Glo
         for path in written:
             say(f"written: {path}", options)
         valid = len(points) - len(broken)
-        say(f"{len(points)} points, {valid} valid, {len(written)} written", options)
+        combinations = "1 combination" if len(points) == 1 else f"{len(points)} combinations"
+        say(f"{combinations}, {valid} valid, {len(written)} written", options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from llenergymeasure.config.loader import load
@@ -39,13 +40,13 @@ class FoundConfig:
 
 
 def find_configs(folder: Path) -> list[FoundConfig]:
-    """The files at and below ``folder`` that give a ``config_name`` or a ``model_name``.
+    """The config files at and below ``folder``, with those that cannot be read.
 
     Raises:
         InvalidConfigError: There is no such folder.
     """
     if not folder.is_dir():
-        read_document(folder / "config.yaml")
+        raise _no_folder(folder)
     files = sorted(
         path
         for path in folder.rglob("*")
@@ -71,6 +72,8 @@ def expand_configs(named: Sequence[str]) -> tuple[list[str], list[str]]:
     for name in named:
         folder = Path(name)
         if not folder.is_dir():
+            if name.endswith("/"):
+                raise _no_folder(folder)
             files.append(name)
             continue
         inside = [path for path in folder.iterdir() if _has_suffix(path)]
@@ -83,6 +86,10 @@ def expand_configs(named: Sequence[str]) -> tuple[list[str], list[str]]:
     return files, left_out
 
 
+# What a config has: one of these keys, or one that is meant to be.
+_MARKS = ("config_name", "model_name", "preset", EXTENDS_KEY)
+
+
 def _has_suffix(path: Path) -> bool:
     return path.suffix in SUFFIXES and path.is_file() and not path.name.startswith(".")
 
@@ -91,10 +98,14 @@ def _may_be_config(path: Path) -> bool:
     """A file that cannot be read may be one: what is wrong with it must be told."""
     try:
         data = read_document(path).data
-    except InvalidConfigError:
-        return True
-    named = {"config_name", "model_name", "preset", EXTENDS_KEY} & set(data)
-    return bool(named) and "experiment_id" not in data
+    except InvalidConfigError as error:
+        # Much other data is JSON too, such as a tokenizer's vocabulary.
+        is_data = error.problems[0].code in {"not_a_mapping", "file_too_large"}
+        return not (is_data and path.suffix == ".json")
+    # A stored result has a config's name too, and an id.
+    if "experiment_id" in data:
+        return False
+    return any(get_close_matches(str(key).lower(), _MARKS, 1, cutoff=0.85) for key in data)
 
 
 def _natural_order(path: Path) -> list[tuple[int, str]]:
@@ -103,18 +114,22 @@ def _natural_order(path: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 
+def _no_folder(folder: Path) -> InvalidConfigError:
+    what = "this is a file, not a folder" if folder.exists() else "there is no such folder"
+    return InvalidConfigError([Problem(Place(str(folder)), "", what, "missing_file")])
+
+
 def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
 def _describe(path: Path) -> FoundConfig | None:
+    if not _may_be_config(path):
+        return None
     try:
         data = read_document(path).data
-    except InvalidConfigError:
-        return None
-    # A stored result has a config's name too, and an id.
-    if not {"config_name", "model_name"} & set(data) or "experiment_id" in data:
-        return None
+    except InvalidConfigError as error:
+        return FoundConfig(path, None, None, None, 1, str(error.problems[0]))
     names = [value if isinstance(value, str) else None for value in map(data.get, _NAMES)]
     try:
         config = load(path).config

@@ -25,6 +25,7 @@ from llenergymeasure.orchestration.stored.entry import (
 )
 from llenergymeasure.orchestration.stored.lookup import locate
 from llenergymeasure.results.repository import FileSystemRepository
+from llenergymeasure.state.experiment_state import UNFINISHED
 from llenergymeasure.state.manager import LATEST, StateManager
 
 
@@ -68,11 +69,21 @@ def list_experiments(places: Places, *, include_unfinished: bool = False) -> lis
 
 
 def find_experiment(
-    text: str, places: Places, tell: Callable[[str], None] = lambda _: None
+    text: str,
+    places: Places,
+    tell: Callable[[str], None] = lambda _: None,
+    *,
+    unfinished: bool = False,
 ) -> ExperimentEntry:
     """The experiment that a user means: an id, the beginning of just one, ``latest``, or a name.
 
     A config's name that several have means the latest of them; ``tell`` is told so.
+
+    Args:
+        text: What the user typed.
+        places: Where to look.
+        tell: Told which of several was taken.
+        unfinished: ``latest`` and a name mean one that can be resumed, if there is one.
 
     Raises:
         UnknownExperimentError: None fits, or several ids begin so.
@@ -83,9 +94,14 @@ def find_experiment(
     if places.only_here:
         known = [i for i in known if _results_dir(i, places, states) == places.results_dir]
     found = _match_id(text, known, places)
-    if found is not None:
+    if found is not None and not (unfinished and text == LATEST):
         return _make(found, states, places)
     entries = [_make(experiment_id, states, places) for experiment_id in known]
+    if unfinished:
+        meant = [entry for entry in entries if text in (LATEST, entry.config_name)]
+        entries = [entry for entry in meant if entry.status in UNFINISHED] or entries
+    if text == LATEST:
+        return entries[-1]
     return _match_name(text, entries, tell)
 
 

@@ -87,6 +87,27 @@ def test_ids_may_be_shortened(places: Places) -> None:
         find_experiment("x", places)
 
 
+def test_what_is_to_be_finished_is_the_latest_that_is_unfinished(places: Places) -> None:
+    failed, other, done = create(places, "a"), create(places, "b"), create(places, "a")
+    for experiment_id in (failed, other):
+        move(places, experiment_id, _S.RUNNING, _S.FAILED, reason="the engine broke")
+    move(places, done, _S.RUNNING, _S.COMPLETED)
+    assert find_experiment("latest", places).experiment_id == done
+    assert find_experiment("a", places).experiment_id == done
+    assert find_experiment("latest", places, unfinished=True).experiment_id == other
+    assert find_experiment("a", places, unfinished=True).experiment_id == failed
+    assert find_experiment(done, places, unfinished=True).experiment_id == done
+    with pytest.raises(UnknownExperimentError, match="there is no experiment 'x'"):
+        find_experiment("x", places, unfinished=True)
+
+
+def test_of_none_that_is_unfinished_the_latest_is_found(places: Places) -> None:
+    done = create(places)
+    move(places, done, _S.RUNNING, _S.COMPLETED)
+    for text in ("latest", "a"):
+        assert find_experiment(text, places, unfinished=True).experiment_id == done
+
+
 def test_only_here_leaves_out_other_folders(places: Places, tmp_path: Path) -> None:
     here = create(places)
     there = create(places, results_dir=tmp_path / "other")
