@@ -91,7 +91,7 @@ def test_stdout_is_the_commands_to_the_byte(lem: Lem) -> None:
 
 
 def test_options_after_the_command_are_the_commands(lem: Lem) -> None:
-    done = lem("measure", *NONE, "-q", "echo", "-q", "--json", "--version")
+    done = lem("measure", *NONE, "-q", "-o", "m.json", "echo", "-q", "--json", "--version")
     assert done.stdout == "-q --json --version\n"
     assert done.stderr == ""
 
