@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-RUN = "the experiment"
-TOTAL = "the total"
+RUN = "`lem experiment`"
+TOTAL = "the sum over domains, processes and cycles"
 PROGRAM = "`lem measure` and `EnergyMeter`"
 
 
@@ -50,4 +50,13 @@ class ReasonText:
         yield "Why it matters", (self.harm,)
         yield "What to do", self.remedy
         yield "How often", (f"{self.frequency.capitalize()}: {self.where}.",)
-        yield "Who says so", (f"{', '.join(self.raised_by)}.",)
+        yield "Reported by", (f"{self._name_reporters()}.",)
+
+    def _name_reporters(self) -> str:
+        parts = [name for name in self.raised_by if name in {RUN, TOTAL, PROGRAM}]
+        backends = [name for name in self.raised_by if name not in parts]
+        if backends:
+            plural = "s" if len(backends) > 1 else ""
+            parts.append(f"the energy backend{plural} {', '.join(backends)}")
+        names = "; ".join(parts)
+        return names[:1].upper() + names[1:]
