@@ -139,6 +139,22 @@ def write_text(path: Path, text: str, hint: str = _RESULTS_HINT) -> None:
     write_bytes(path, text.encode(), hint)
 
 
+def read_stored(path: Path) -> bytes:
+    """The content of one of our files; never waits for a writer, as reading a pipe would.
+
+    Raises:
+        OSError: It cannot be read, or is no file (``EINVAL`` for a pipe, a socket or a device).
+    """
+    with open(path, "rb", opener=_open_at_once) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is a pipe or a device, and no file", str(path))
+        return file.read()
+
+
+def _open_at_once(name: str, flags: int) -> int:
+    return os.open(name, flags | os.O_NONBLOCK)
+
+
 def read_json(path: Path, *, version: int, migrations: Migrations) -> JsonObject:
     """Read one of our JSON files as schema ``version``.
 
@@ -153,7 +169,7 @@ def read_json(path: Path, *, version: int, migrations: Migrations) -> JsonObject
         SchemaVersionError: Its version is newer, or older without a way up.
     """
     try:
-        content = path.read_bytes()
+        content = read_stored(path)
     except FileNotFoundError:
         raise
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Log files: one per experiment, rotated. Nothing is logged to the terminal unless asked for."""
+"""Log files: one per experiment, rotated. A terminal sees stray warnings, and what it asks for."""
 
 from __future__ import annotations
 
@@ -69,3 +69,24 @@ def log_to_stderr(level: int, clean: Callable[[str], str]) -> None:
     logger = logging.getLogger("llenergymeasure")
     logger.addHandler(handler)
     logger.setLevel(min(logger.level or level, level))
+
+
+def show_stray_warnings(show: Callable[[str], None]) -> None:
+    """Hand each warning that no log file takes to ``show``, once, and without its traceback.
+
+    Python would write it to stderr bare, as often as it is given.
+    """
+    logging.lastResort = _StrayWarnings(show)
+
+
+class _StrayWarnings(logging.Handler):
+    def __init__(self, show: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._show = show
+        self._shown: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if text not in self._shown:
+            self._shown.add(text)
+            self._show(text)

@@ -265,6 +265,8 @@ def test_a_state_with_another_id_is_refused(lem: Lem, unfinished: str) -> None:
         assert "Traceback" not in done.stderr
     shown = lem("results", "show", unfinished)
     assert "holds the state of" in shown.stdout + shown.stderr
+    lines = lem("aggregate").stderr.splitlines()
+    assert lines[0].startswith("Warning: ") and lines.count(lines[0]) == 1
     assert changed(before, lem.folder) == set()
 
 

@@ -6,7 +6,7 @@ import click
 
 from llenergymeasure.cli.arguments.endings import end_help
 from llenergymeasure.cli.arguments.lazy import LazyGroup
-from llenergymeasure.cli.arguments.options import global_options, version_option
+from llenergymeasure.cli.arguments.options import given, global_options, version_option
 
 COMMANDS = {
     "experiment": (
@@ -44,3 +44,8 @@ _EPILOG += "\n\nAll options but --version may also stand after a command."
 @global_options
 def lem() -> None:
     """Measure LLM inference: energy, throughput, latency, and a verdict on the result."""
+    from llenergymeasure.cli.display.text.notices import show_warnings
+    from llenergymeasure.logging import show_stray_warnings
+
+    options = given()
+    show_stray_warnings(lambda text: show_warnings([text], options))

@@ -13,7 +13,7 @@ from llenergymeasure.config.models import ExperimentConfig, config_model
 from llenergymeasure.constants import CONTEXT_SCHEMA_VERSION
 from llenergymeasure.domain.base import Record
 from llenergymeasure.domain.experiment import PromptsInfo
-from llenergymeasure.durable import write_text
+from llenergymeasure.durable import read_stored, write_text
 from llenergymeasure.exceptions import SchemaVersionError, StorageError
 from llenergymeasure.security import resolve_within, safe_id
 
@@ -101,7 +101,7 @@ def load_context(path: Path) -> ExperimentContext:
         SchemaVersionError: Another version of this program wrote it.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(read_stored(path))
         version = data.get("schema_version")
         if version != CONTEXT_SCHEMA_VERSION:
             raise SchemaVersionError(

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, Field
 
 from llenergymeasure.constants import COMPLETION_MARKER_PREFIX, RESULT_SCHEMA_VERSION
 from llenergymeasure.domain.base import Record
-from llenergymeasure.durable import describe_fault, write_text
+from llenergymeasure.durable import describe_fault, read_stored, write_text
 from llenergymeasure.exceptions import DamagedFileError, SchemaVersionError, StorageError
 from llenergymeasure.results.migrations import MARKER_MIGRATIONS, parse_record
 
@@ -69,12 +69,12 @@ def write_marker(
     folder: Path, cycle: int, process_index: int, result: bytes, *, sampled: bool = False
 ) -> None:
     """Vouch for the files of one process as they are on disk now; samples only if ``sampled``."""
-    samples = timeseries_path(folder, process_index).read_bytes() if sampled else None
+    samples = read_stored(timeseries_path(folder, process_index)) if sampled else None
     marker = CompletionMarker(
         process_index=process_index,
         cycle=cycle,
         sha256=_sha256(result),
-        requests_sha256=_sha256(requests_path(folder, process_index).read_bytes()),
+        requests_sha256=_sha256(read_stored(requests_path(folder, process_index))),
         timeseries_sha256=None if samples is None else _sha256(samples),
     )
     write_text(marker_path(folder, process_index), marker.model_dump_json(indent=2))
@@ -176,13 +176,13 @@ def _marker(folder: Path, process_index: int) -> CompletionMarker | None:
 
 def _read(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        return read_stored(path)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise StorageError(
             f"cannot read {path}: {error.strerror or error}",
-            hint="make it readable for this user",
+            hint="make it readable for this user, or restore it from a copy",
         ) from error
 
 

@@ -19,7 +19,7 @@ from typing import Final
 from llenergymeasure.domain.experiment import AggregatedResult, RawProcessResult
 from llenergymeasure.domain.samples import SampleSeries
 from llenergymeasure.domain.trace import RequestTrace
-from llenergymeasure.durable import write_bytes, write_text
+from llenergymeasure.durable import read_stored, write_bytes, write_text
 from llenergymeasure.exceptions import LLEnergyMeasureError, StorageError, UnknownExperimentError
 from llenergymeasure.results.markers import (
     NotWholeError,
@@ -197,7 +197,7 @@ class FileSystemRepository:
         """
         path = self._aggregated_path(experiment_id)
         try:
-            content = path.read_bytes()
+            content = read_stored(path)
         except FileNotFoundError as error:
             raise _no_aggregate(experiment_id) from error
         except OSError as error:

@@ -8,7 +8,7 @@ from typing import Any
 
 from llenergymeasure.constants import RESULT_SCHEMA_VERSION
 from llenergymeasure.domain.trace import RequestTrace
-from llenergymeasure.durable import check_version, write_bytes
+from llenergymeasure.durable import check_version, read_stored, write_bytes
 from llenergymeasure.exceptions import SchemaVersionError, StorageError
 from llenergymeasure.tables import arrow, read_parquet, write_parquet
 
@@ -59,7 +59,7 @@ def read_requests(path: Path) -> list[RequestTrace]:
         SchemaVersionError: A newer version wrote it.
     """
     try:
-        table = read_parquet(path.read_bytes())
+        table = read_parquet(read_stored(path))
         found = int((table.schema.metadata or {}).get(_VERSION_KEY, b""))
     except (OSError, ValueError) as error:
         raise StorageError(
