@@ -29,18 +29,13 @@ from llenergymeasure.config.presets import PRESETS
 from llenergymeasure.config.problems.not_offered import why_not_offered
 from llenergymeasure.config.problems.report import join_dotted
 from llenergymeasure.config.registry import inference_backend
-from llenergymeasure.domain.reason_texts import REASON_TEXTS
-from llenergymeasure.domain.validity import ReasonCode, Severity, severity
+from llenergymeasure.domain.reason_texts import EFFECTS, REASON_TEXTS
+from llenergymeasure.domain.validity import ReasonCode, severity
 
 ROOT = Path(__file__).resolve().parent.parent
 BACKENDS = ("pytorch", "echo")
 ENERGY_BACKENDS = ("nvml", "rapl", "estimate", "codecarbon", "zeus", "amdsmi", "replay")
 REASONS = ROOT / "docs" / "reasons"
-EFFECTS = {
-    Severity.NOTE: "**Note**: the result stays valid.",
-    Severity.DEGRADED: "**Degraded**: use the result with care.",
-    Severity.INVALID: "**Invalid**: there is no number, or none to be used.",
-}
 
 
 def main() -> int:
@@ -82,7 +77,8 @@ def reference() -> str:
         "",
         "## Universal keys",
         "",
-        "Every engine understands these.",
+        "Every engine understands these. Beside them a file may hold `preset`, `_extends` and",
+        "`schema_version`: see [configuration.md](../configuration.md).",
         "",
         *table(get_universal_params()),
     ]
@@ -111,6 +107,7 @@ def fate_of(key: str) -> tuple[str, str]:
     keys = {p.key for p in offered}
     renamed = {join_dotted(old): join_dotted(new) for old, new in ALIASES.items()}
     renamed |= {"dataset": "prompts", "dataset.name": "prompts.dataset"}
+    also = {"dataset": ", with `type: huggingface`"}
     renamed |= {f"dataset.{name}": f"prompts.{name}" for name in ("sample_size", "split", "column")}
     if key == "schema_version":
         return "accepted", "Checked; a version that is not known gives a warning."
@@ -119,7 +116,7 @@ def fate_of(key: str) -> tuple[str, str]:
         help_text = next((p.help for p in offered if p.key == key), "A section.")
         return "accepted", help_text
     if key in renamed or top in renamed:
-        return "renamed", f"now `{renamed.get(key) or renamed[top]}`"
+        return "renamed", f"now `{renamed.get(key) or renamed[top]}`{also.get(key, '')}"
     reason = why_not_offered(key)
     if reason is not None:
         return "refused", reason
@@ -146,7 +143,8 @@ def cli_reference() -> str:
         "# Command reference",
         "",
         "Made by `scripts/generate_docs.py`; do not edit. Exit codes: 0 done, 1 the run failed",
-        "(also: the hub or the engine cannot be reached), 2 the input is wrong, 130 interrupted.",
+        "(also: the hub or the engine cannot be reached), 2 the input is wrong, 130 interrupted;",
+        "`lem measure` ends with that of its program, or with one of its own.",
     ]
     for path, command in commands(lem, ("lem",)):
         context = click.Context(command, info_name=" ".join(path), max_content_width=90)
@@ -176,8 +174,11 @@ def reasons_index() -> str:
         "",
         "`validity.reasons` of a result and `findings` of a domain hold these codes; they are",
         "stable, so that scripts may match them. The worst of them decides the status: a note",
-        "leaves a result `valid`. A domain with an invalid code has no number; the total is then",
-        "`null`, and `partial_j` holds what the other domains sum up to.",
+        "leaves a result `valid`. A domain with an invalid code has no number; there is no total",
+        "then, and `partial_j` holds the sum of the others, where there is one. An invalid code of",
+        "the whole run may stand beside numbers: they are not to be used.",
+        "",
+        "The text after a code says what was seen in this run: it is `detail` in the JSON.",
         "",
         "| code | effect | what happened | how often, where |",
         "|---|---|---|---|",
@@ -193,7 +194,7 @@ def reasons_index() -> str:
 
 def reason_page(code: ReasonCode) -> str:
     text = REASON_TEXTS[code]
-    lines = [f"# `{code}`: {text.title}", "", EFFECTS[severity(code)]]
+    lines = [f"# `{code}`: {text.title}", "", _effect(code)]
     for heading, paragraphs in text.sections():
         lines += ["", f"## {heading}"]
         for number, paragraph in enumerate(paragraphs, 1):
@@ -204,6 +205,11 @@ def reason_page(code: ReasonCode) -> str:
                 block = ["```", *commands, "```"]
                 lines += ["", *(" " * len(mark) + line for line in block)]
     return "\n".join(lines) + "\n"
+
+
+def _effect(code: ReasonCode) -> str:
+    effect = severity(code)
+    return f"**{effect.capitalize()}**: {EFFECTS[effect]}."
 
 
 def fill(text: str, width: int, subsequent_indent: str) -> list[str]:

@@ -75,7 +75,7 @@ UNKNOWN_KEYS = [
     ),
     in_file("unknown-key-warmup", "warmup: {prompt: 3}", "c.yaml:3: warmup.prompt:", "'prompts'?"),
     in_file("unknown-key-io", "io: {result_dir: x}", "c.yaml:3: io.result_dir:", "'results_dir'?"),
-    in_file("not-offered", "streaming: true", "c.yaml:3: streaming:", "not offered yet"),
+    in_file("not-offered", "streaming: true", "c.yaml:3: streaming:", "not supported yet"),
 ]
 
 VALUES = [
@@ -99,7 +99,7 @@ VALUES = [
         "this config uses 'pytorch'",
         "set 'backend: echo'",
     ),
-    in_file("foreign-engine", "vllm: {max_num_seqs: 4}", "c.yaml:3: vllm:", "not offered yet"),
+    in_file("foreign-engine", "vllm: {max_num_seqs: 4}", "c.yaml:3: vllm:", "not supported yet"),
     in_file("unknown-backend", "backend: pytorh", "c.yaml:3: backend:", "did you mean 'pytorch'?"),
     in_file(
         "unknown-energy-backend", "energy: {backend: codcarbon}", "energy.backend:", "'codecarbon'"

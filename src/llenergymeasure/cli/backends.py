@@ -21,7 +21,8 @@ from llenergymeasure.constants import EXIT_RUN_FAILED
     "--check",
     "name",
     metavar="NAME[,NAME]...",
-    help="Run lem's conformance tests on these backends, or on what auto takes. They test the "
+    help="Run lem's conformance tests on these backends; auto: on all that auto uses. They test "
+    "the "
     "backend, not whether a sensor is here.",
 )
 @click.option(

@@ -33,7 +33,7 @@ _CHECKING = "checking model and prompts, which may have to be fetched"
         "lem experiment llama.yaml --set pytorch.batch_size=8 --cycles 3",
         "lem experiment --preset quick-test --model builtin:tiny-llama",
         "lem experiment --resume latest",
-        done="done, whatever the verdict",
+        done="measured, also if degraded or invalid",
         failed="a run failed, or no request was answered",
     )
 )
@@ -48,7 +48,7 @@ _CHECKING = "checking model and prompts, which may have to be fetched"
 @click.option(
     "--fresh",
     is_flag=True,
-    help="Do not look for unfinished runs of this config; none is resumed either way.",
+    help="Do not mention unfinished runs of this config. (None is resumed without --resume.)",
 )
 @click.option(
     "--dry-run",

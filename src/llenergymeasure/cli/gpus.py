@@ -14,7 +14,7 @@ def gpus() -> None:
     """List the GPUs that NVIDIA's driver shows, and how the energy of each can be measured.
 
     Each is measured for a moment, to see how often its sensor is updated. "shortest window" is how
-    long a measurement has to be so that the updates leave at most 1 % of the energy open.
+    long a measurement has to be for an error of at most 1 % from the rate of updates.
     For AMD GPUs see: lem backends.
     """
     from llenergymeasure.cli.display.gpus import show_gpus

@@ -58,7 +58,8 @@ class _Measure(click.Command):
 @click.option(
     "--backend",
     metavar="NAME[,NAME]...",
-    help="Energy backends, best first; see: lem backends. Default: auto, the best for each domain.",
+    help="Energy backends, best first; see: lem backends. Default: auto, for "
+    "each domain the first that works of those that lem backends names for it.",
 )
 @click.option(
     "--gpus",
@@ -74,7 +75,7 @@ class _Measure(click.Command):
 @click.option(
     "--country",
     metavar="CODE",
-    help="Report emissions for this country's grid, by ISO 3166 code, e.g. DEU. Takes the energy "
+    help="Report emissions for this country's grid, by ISO 3166 code, e.g. DEU. Uses the energy "
     "backend codecarbon.",
 )
 @click.option(

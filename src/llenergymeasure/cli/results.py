@@ -52,7 +52,8 @@ def results() -> None:
 def list_results(everything: bool, selection: Selection) -> None:
     """List the aggregated experiments, oldest first.
 
-    Those of every results folder that was used from here; with --results-dir only those in it.
+    Those of every results folder that was used from this one; with --results-dir only those
+    in it.
     """
     from llenergymeasure.cli.display.experiments import show_entries
     from llenergymeasure.config.runtime_env import state_dir

@@ -36,7 +36,7 @@ COMMANDS = {
 }
 
 _EPILOG = end_help("lem experiment --preset quick-test --model builtin:tiny-llama", "lem doctor")
-_EPILOG += "\n\nAll options but --version may also stand after a command."
+_EPILOG += "\n\nAll options but --version may also stand after a command, as far as it has them."
 
 
 @click.group(cls=LazyGroup, commands_table=COMMANDS, epilog=_EPILOG)

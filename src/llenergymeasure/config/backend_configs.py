@@ -78,7 +78,7 @@ class EchoConfig(BackendOptions):
     fail_load: bool = Field(False, description="Fail while loading.")
     fail_generate: bool = Field(False, description="Fail as a whole while generating.")
     die_after_requests: int | None = Field(
-        None, ge=0, description="Kill the own process (SIGKILL) after that many requests."
+        None, ge=0, description="Kill its own process (SIGKILL) after that many requests."
     )
 
 
@@ -152,8 +152,8 @@ class RaplConfig(BackendOptions):
         ge=1,
         le=60_000,
         allow_inf_nan=False,
-        description="Milliseconds between two readings within the window; fewer where a counter "
-        "could wrap unseen, or timeseries.sample_interval_ms asks for it.",
+        description="Milliseconds between two readings within the window; shorter where a counter "
+        "could wrap unseen or timeseries.sample_interval_ms is shorter.",
     )
 
 
@@ -179,8 +179,8 @@ class EstimateConfig(BackendOptions):
         ge=1,
         le=60_000,
         allow_inf_nan=False,
-        description="Milliseconds between two looks at the process tree; fewer where "
-        "timeseries.sample_interval_ms asks for it.",
+        description="Milliseconds between two looks at the process tree; shorter where "
+        "timeseries.sample_interval_ms is.",
     )
 
 

@@ -41,7 +41,9 @@ class _Section(BaseModel):
 class DecoderConfig(_Section):
     """How the next token is chosen. Explicit values win over the preset."""
 
-    preset: DecoderPreset | None = Field(None, description="A named set of decoder values.")
+    preset: DecoderPreset | None = Field(
+        None, description="A named set of decoder values; see docs/configuration.md."
+    )
     temperature: float = Field(1.0, ge=0, le=2, allow_inf_nan=False, description="0 is greedy.")
     top_k: int = Field(50, ge=0, description="0 turns it off.")
     top_p: float = Field(1.0, gt=0, le=1, allow_inf_nan=False, description="1 turns it off.")
@@ -68,8 +70,8 @@ class EnergyConfig(_Section):
 
     backend: EnergyChoice = Field(
         AUTO,
-        description="auto: the best source for each domain; none; a source's name; or a list of "
-        "names, best first.",
+        description="auto: for each domain the first that works of the sources that lem backends "
+        "names for it; none; a source's name; or a list of names, best first.",
     )
 
     def options_of(self, name: str) -> BackendOptions:
@@ -83,11 +85,11 @@ class TimeseriesConfig(_Section):
 
     enabled: bool = Field(
         True,
-        description="Sample every sample_interval_ms; false: keep no samples.",
+        description="Sample every sample_interval_ms; false: only as joules need it, and no file.",
     )
     save: bool = Field(
         True,
-        description="Keep the samples as Parquet; false: they only serve joules.",
+        description="Keep the samples as Parquet; false: sample as often, write no file.",
     )
     sample_interval_ms: float = Field(
         100.0,
@@ -118,7 +120,9 @@ class ExperimentConfig(_Section):
     )
     revision: str | None = Field(None, min_length=1, description="Branch, tag or commit.")
     backend: str = Field(DEFAULT_BACKEND, min_length=1, description="The inference engine.")
-    device: Literal["auto", "cuda", "mps", "cpu"] = Field("auto", description="Where it runs.")
+    device: Literal["auto", "cuda", "mps", "cpu"] = Field(
+        "auto", description="Where the model runs."
+    )
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
         "auto", description="auto: the checkpoint's own on an accelerator, float32 on a CPU."
     )
@@ -147,12 +151,15 @@ class ExperimentConfig(_Section):
     max_output_tokens: int = Field(128, ge=1, description="Generated tokens at most.")
     min_output_tokens: int = Field(0, ge=0, description="Generated tokens at least.")
     decoder: DecoderConfig = Field(default_factory=DecoderConfig)
-    num_cycles: int = Field(1, ge=1, le=1000, description="Times the workload is measured.")
+    num_cycles: int = Field(
+        1, ge=1, le=1000, description="Number of cycles: each runs all prompts."
+    )
     min_duration_s: float | None = Field(
         None,
         gt=0,
         allow_inf_nan=False,
-        description="A measured window that is shorter makes the result invalid.",
+        description="Least length of the measured window of each cycle; a shorter one makes the "
+        "result invalid.",
     )
     baseline: BaselineConfig = Field(default_factory=BaselineConfig)
     warmup: WarmupConfig = Field(default_factory=WarmupConfig)

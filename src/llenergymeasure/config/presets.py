@@ -49,7 +49,7 @@ PRESETS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         },
     ),
     "pytorch-optimized": (
-        "PyTorch as fast as it goes without changing the output much",
+        "faster PyTorch: batches of 16, in the checkpoint's own dtype on a GPU",
         {
             "backend": "pytorch",
             "dtype": "auto",
@@ -57,7 +57,7 @@ PRESETS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         },
     ),
     "pytorch-compatible": (
-        "PyTorch with nothing that a machine could lack",
+        "PyTorch on any machine: float32, one prompt at a time",
         {"backend": "pytorch", "dtype": "float32", "pytorch": {"batch_size": 1}},
     ),
 }

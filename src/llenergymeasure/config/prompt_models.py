@@ -113,7 +113,8 @@ class PromptsConfig(BaseModel):
     dataset: str | None = Field(
         None,
         min_length=1,
-        description="huggingface: alias, hub id, or a local folder or file; null is "
+        description="huggingface: short name (lem datasets), hub id, or a local folder or file; "
+        "null is "
         f"{DEFAULT_DATASET}.",
     )
     delimiter: str | None = Field(
@@ -128,7 +129,9 @@ class PromptsConfig(BaseModel):
         description="huggingface: subset; null is the default one.",
     )
     split: str | None = Field(
-        None, min_length=1, description="huggingface: null is train, or what an alias says."
+        None,
+        min_length=1,
+        description="huggingface: split; null is that of the short name, else train.",
     )
     revision: str | None = Field(
         None, min_length=1, description="huggingface: branch, tag or commit of the dataset."

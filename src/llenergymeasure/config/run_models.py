@@ -27,8 +27,9 @@ class WarmupConfig(_Section):
     )
     convergence_detection: bool = Field(
         True,
-        description="Go on until batch times converge; false answers prompts, or else "
-        "max_prompts prompts.",
+        description="Go on until batch times converge; false: as many prompts as warmup.prompts, "
+        "or "
+        "max_prompts if that is null.",
     )
     cv_threshold: float = Field(
         0.05,
@@ -39,8 +40,13 @@ class WarmupConfig(_Section):
         "this.",
     )
     window_size: int = Field(5, ge=3, le=20, description="Number of last batch times to compare.")
-    min_prompts: int = Field(5, ge=1, le=200, description="Batches at least.")
-    max_prompts: int = Field(50, ge=1, le=200, description="Batches at most until times converge.")
+    min_prompts: int = Field(5, ge=1, le=200, description="Warm-up batches (not prompts) at least.")
+    max_prompts: int = Field(
+        50,
+        ge=1,
+        le=200,
+        description="Warm-up batches (not prompts) at most; see convergence_detection.",
+    )
     max_duration_s: float = Field(
         120.0,
         ge=1,
@@ -83,8 +89,8 @@ class BaselineConfig(_Section):
     required: bool = Field(False, description="Fail where there is no idle baseline.")
     level: Literal["bare", "context", "loaded"] = Field(
         "bare",
-        description="What is on the device meanwhile: nothing of ours, the engine's context, or "
-        "the model.",
+        description="State of the device while idle power is measured: bare, before lem uses it; "
+        "context, with the engine's context; loaded, with the model in memory.",
     )
     duration_s: float = Field(
         30.0, ge=5, le=120, allow_inf_nan=False, description="Length of the idle time."

@@ -55,7 +55,11 @@ _OPTIONS = (
         shell_complete=completion.files,
         help="Prompts of a text or JSONL file.",
     ),
-    click.option("--split", metavar="NAME", help="Split of the dataset. Default: train."),
+    click.option(
+        "--split",
+        metavar="NAME",
+        help="Split of the dataset. Default: that of its short name, else train.",
+    ),
     click.option(
         "--column",
         metavar="NAME",
@@ -67,7 +71,7 @@ _OPTIONS = (
         "--sample-size",
         "num_prompts",
         type=Whole(1),
-        help="Number of prompts. Default: all.",
+        help="Number of prompts (num_prompts). Default: all.",
     ),
     click.option(
         "--max-tokens",
@@ -103,7 +107,7 @@ def layer_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--preset",
         metavar="NAME",
         shell_complete=completion.presets,
-        help="Take a preset for the values that FILE leaves open; see: lem presets.",
+        help="Take a preset for the values that the config leaves open; see: lem presets.",
     )
     with_layers: Callable[..., Any] = sets(preset(command))
     return with_layers

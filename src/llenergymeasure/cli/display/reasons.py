@@ -8,14 +8,8 @@ from llenergymeasure.cli.arguments.options import GlobalOptions
 from llenergymeasure.cli.display.text.json_output import write_json
 from llenergymeasure.cli.display.text.lines import wrap_line
 from llenergymeasure.cli.display.text.notices import say
-from llenergymeasure.domain.reason_texts import REASON_TEXTS
+from llenergymeasure.domain.reason_texts import EFFECTS, REASON_TEXTS
 from llenergymeasure.domain.validity import ReasonCode, severity
-
-EFFECTS = {
-    "note": "a note: the result stays valid",
-    "degraded": "degraded: use the result with care",
-    "invalid": "invalid: there is no number, or none to be used",
-}
 
 
 def show_reasons(options: GlobalOptions) -> None:
@@ -50,7 +44,8 @@ def show_reason(code: ReasonCode, options: GlobalOptions) -> None:
     width = prose_width(to)
     text = REASON_TEXTS[code]
     to.print(f"{code}: {text.title}", style="bold", soft_wrap=True)
-    to.print(EFFECTS[severity(code)], soft_wrap=True)
+    effect = severity(code)
+    to.print(f"{effect}: {EFFECTS[effect]}", soft_wrap=True)
     for heading, paragraphs in text.sections():
         to.print(f"\n{heading}", style="bold", soft_wrap=True)
         mark = "  - " if len(paragraphs) > 1 else "  "

@@ -10,8 +10,8 @@ from typing import Final
 
 from llenergymeasure.config.problems.nearest_keys import squash
 
-_LATER = "not offered yet: it would have no effect"
-_NATIVE = "vLLM and TensorRT-LLM are not offered yet; remove the section"
+_LATER = "not supported yet, and refused rather than ignored"
+_NATIVE = "vLLM and TensorRT-LLM are not supported yet; remove the section"
 _QUANTIZATION = f"{_LATER}; load a checkpoint that is quantized already"
 _GENERATION = f"{_LATER}; decoder.* holds what is offered"
 
@@ -22,7 +22,7 @@ NOT_OFFERED: Final[dict[str, str]] = {
     "query_rate": f"{_LATER}; requests are dispatched as one offline batch",
     "save_outputs": f"{_LATER}; the generated token ids are always in the Parquet file",
     "decode_token_to_text": f"{_LATER}; the generated token ids are always in the Parquet file",
-    "streaming": f"{_LATER}; e2e latency is measured, ttft and itl need streaming",
+    "streaming": f"{_LATER}; E2E latency is measured; TTFT and ITL need streaming",
     "streaming_warmup_requests": f"{_LATER}; warmup.prompts sets the warm-up",
     "traffic_simulation": f"{_LATER}; requests are dispatched as one offline batch",
     "schedule": "use a system timer (cron, systemd) to repeat a run",

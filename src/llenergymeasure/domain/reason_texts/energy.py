@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from llenergymeasure.domain.reason_texts.record import RUN, TOTAL, Frequency, ReasonText
+from llenergymeasure.domain.reason_texts.record import PROGRAM, RUN, TOTAL, Frequency, ReasonText
 from llenergymeasure.domain.validity import ReasonCode
 
 ENERGY = {
     ReasonCode.ESTIMATE_ONLY: ReasonText(
         title="no sensor was read; the joules are estimates",
         meaning="No energy counter and no power sensor could be read. All joules come from a "
-        "model: the CPU time of the measured processes times the usual power of a core, and a "
-        "constant for each GiB of memory. GPUs are not estimated.",
-        harm="Such models err by up to 40 %, and by about the same factor in every run on one "
+        "model: the CPU time of the measured processes times the power of a core (TDP divided by "
+        "cores; 5 W where the TDP is not known), and a constant for each GiB of memory. GPUs are "
+        "not estimated.",
+        harm="Such models err by up to 40 % (arXiv 2509.22092), and by about the same factor in "
+        "every run on one "
         "machine. They show that a change is large. They do not show a change of a few percent, "
         "and they cannot be compared with measured joules.",
         remedy=(
@@ -36,19 +38,22 @@ ENERGY = {
         where="runs for throughput or latency alone",
     ),
     ReasonCode.ENERGY_UNAVAILABLE: ReasonText(
-        title="a domain that should have a number has none",
-        meaning="A device that belongs to the measurement gave no valid number, so there is no "
-        "total. The domain's own `reason` and its other codes say why.",
+        title="there is no total",
+        meaning="A device that should be measured has no valid number, or no energy source found "
+        "anything to read, or a domain was measured in one part of the run and estimated in "
+        "another. `metrics.energy.reason` says which.",
         harm="A total without one of its GPUs would look like a saving. So `total_j` and every "
         "`j_per_*` are null; `partial_j` holds what could be summed.",
         remedy=(
-            "Look up the code beside this one: it names the fault.",
+            "Read the `detail` of the code; where a device is at fault, the code beside this one "
+            "names "
+            "the fault.",
             "Measure again once it is mended. To leave a domain out on purpose, name the devices "
             "or sources to measure in the config.",
         ),
         raised_by=(TOTAL,),
         frequency=Frequency.SOMETIMES,
-        where="together with a code that names the cause",
+        where="usually beside a code that names the cause",
     ),
     ReasonCode.ENERGY_REPLAYED: ReasonText(
         title="the joules come from a recording or a formula",
@@ -61,16 +66,18 @@ ENERGY = {
     ),
     ReasonCode.WINDOW_TOO_SHORT: ReasonText(
         title="the window is too short for the sensor",
-        meaning="The measured window is under 10 s with a counter, or under 1 s with an estimate.",
-        harm="A source is updated every 20 to 100 ms, CPU models once a second. What lies between "
-        "the window's ends and the nearest updates weighs more in a short window. Caches, clocks "
+        meaning="The measured window is under 10 s with a counter or a power sensor, or under 1 s "
+        "with estimates alone.",
+        harm="Sensors of GPUs are updated every 20 to 100 ms, counters of CPUs every 1 ms, the "
+        "estimate once a second. What lies between the window's ends and the nearest updates "
+        "weighs more in a short window. Caches, clocks "
         "and temperature are still settling.",
         remedy=(
             "Measure longer: more prompts (`num_prompts`), longer outputs (`max_output_tokens`); "
             "with `lem measure`, more work.",
             "Look at the interval (`uncertainty_j`): its edge part is what a short window costs.",
         ),
-        raised_by=(RUN, TOTAL),
+        raised_by=(RUN, PROGRAM),
         frequency=Frequency.COMMON,
         where="first tries with few prompts",
     ),
@@ -81,7 +88,9 @@ ENERGY = {
         harm="The total is not touched. `marginal_j`, which is the total above idle, is null: "
         "without an idle power it would be a guess.",
         remedy=(
-            "See the detail: the device must be readable, and idle, before the run.",
+            "Read the `detail` of the code: the device must be readable before the window. An "
+            "engine "
+            "that cannot prepare `baseline.level: context` can do `bare` or `loaded`.",
             "Nothing, if the total is all you need. `baseline.required: true` makes it an error "
             "instead.",
         ),
@@ -91,11 +100,12 @@ ENERGY = {
     ),
     ReasonCode.BASELINE_UNSTEADY: ReasonText(
         title="idle power was not steady",
-        meaning="Power varied by more than 10 % while the device should have been idle, or another "
-        "process was busy, or the run drew less than the idle power would have.",
-        harm="The total is not touched. An idle power that varies by 10 W changes `marginal_j` "
-        "by 600 J a minute. Where the run drew less than idle power would have, by more than the "
-        "interval, `marginal_j` is null.",
+        meaning="While the device should have been idle, the standard deviation of its power was "
+        "more than 10 % of the mean, or another process was busy. Or the run drew less than the "
+        "idle power would have.",
+        harm="The total is not touched. `marginal_j`, which is the total above idle, changes by "
+        "600 J a minute for 10 W of idle power. Where the run drew less than idle power would "
+        "have, by more than the error of both, `marginal_j` is null.",
         remedy=(
             "Let the device come to rest first: it may have been cooling down or finishing work.",
             "Take a longer baseline (`baseline.duration_s`).",
@@ -110,8 +120,9 @@ ENERGY = {
         meaning="The kernel shows RAPL counters under `/sys/class/powercap`, but this user may not "
         "read all of them.",
         harm="CPU energy has no number: with one of two sockets missing, the rest would look like "
-        "a saving. With `energy.backend: auto` an estimate takes its place; the domain then says "
-        "so in `instead_of`, and it stays out of the measured total.",
+        "a saving. With `energy.backend: auto`, or with `estimate` in the list, an estimate takes "
+        "its place: the result is then not invalid, the domain has this code in `instead_of`, and "
+        "it stays out of the measured total.",
         remedy=(
             "Since CVE-2020-8694 only root may read them. An administrator can open them until the "
             "next boot:\n"
@@ -130,7 +141,8 @@ ENERGY = {
         title="this machine has no CPU energy counters",
         meaning="There is no RAPL counter under `/sys/class/powercap`: an Arm CPU, a virtual "
         "machine, or a container that hides it.",
-        harm="CPU and memory are not in the measured total. With `energy.backend: auto` an "
+        harm="By itself this leaves the result valid. CPU and memory are not in the measured "
+        "total. With `energy.backend: auto` an "
         "estimate stands beside it. Compare only with results of the same boundary.",
         remedy=(
             "In a virtual machine nothing can be done: only its host can read the counters.",
@@ -148,12 +160,13 @@ ENERGY = {
         harm="Each wrap that is overlooked loses a whole range: up to 262 kJ, more than the run "
         "itself may have used.",
         remedy=(
-            "Free a core for the reading thread; see whether the machine was suspended.",
-            "With `codecarbon`, measure shorter windows, or use `rapl`, which reads during the "
-            "window.",
+            "With `codecarbon` name `rapl` instead, which reads during the window; or keep windows "
+            "below 65 s (the least that one socket takes to wrap; half of it with two).",
+            "With `rapl`, leave a core to the reading thread (`taskset`, `OMP_NUM_THREADS`), and "
+            "see whether the machine was suspended.",
         ),
         raised_by=("rapl", "codecarbon"),
-        frequency=Frequency.RARE,
-        where="machines that were suspended; long windows with CodeCarbon's own RAPL",
+        frequency=Frequency.SOMETIMES,
+        where="windows of minutes with `codecarbon`; machines that were suspended",
     ),
 }

@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+from llenergymeasure.domain.validity import Severity
 
 RUN = "`lem experiment`"
-TOTAL = "the sum over domains, processes and cycles"
+TOTAL = "the verdict on the whole result"
 PROGRAM = "`lem measure` and `EnergyMeter`"
+
+EFFECTS: Final = {
+    Severity.NOTE: "by itself it leaves the result valid",
+    Severity.DEGRADED: "use the result with care",
+    Severity.INVALID: "do not use the result",
+}
+"""What a code does to a result."""
 
 
 class Frequency(StrEnum):

@@ -49,9 +49,10 @@ RUN = {
     ReasonCode.ALL_REQUESTS_FAILED: ReasonText(
         title="no request was answered",
         meaning="The engine failed on every request.",
-        harm="There is nothing to divide the joules by.",
+        harm="There are joules, and no answer to divide them by: every `j_per_*` is null.",
         remedy=(
-            "The reason names the most frequent error; `metrics.inference.errors` has them all.",
+            "The `detail` of the code names the most frequent error; `metrics.inference.errors` "
+            "has them all.",
             "Read the run's log, in `logs/` beside the raw result.",
         ),
         raised_by=(TOTAL,),
@@ -74,9 +75,8 @@ RUN = {
     ReasonCode.BELOW_MIN_DURATION: ReasonText(
         title="the window is shorter than the config demands",
         meaning="The measured window took less than `min_duration_s`.",
-        harm="The author of the config asked for a longer window. Numbers of a shorter one are "
-        "less "
-        "certain.",
+        harm="The author of the config asked for a longer window. The numbers are there, but "
+        "those of a shorter window are less certain.",
         remedy=(
             "Measure longer: more prompts, longer outputs.",
             "Or lower `min_duration_s`, if it was meant for a slower device.",
@@ -87,9 +87,10 @@ RUN = {
     ),
     ReasonCode.WARMUP_OFF: ReasonText(
         title="there was no warm-up",
-        meaning="No request was answered before the window.",
+        meaning="No warm-up request was answered before the window, since the config asks for "
+        "none.",
         harm="The first batch pays for lazy initialisation, compilation and cold caches, within "
-        "the measured window.",
+        "the measured window. That may be what you want; do not compare it with warm runs.",
         remedy=("Leave `warmup` at its defaults, unless the cold start is what you measure.",),
         raised_by=(EXPERIMENT,),
         frequency=Frequency.SOMETIMES,
@@ -114,9 +115,11 @@ RUN = {
     ),
     ReasonCode.TEMPERATURE_UNSTEADY: ReasonText(
         title="the GPU's temperature was still changing",
-        meaning="A GPU's temperature moved by more than 1 °C over the last 10 s of warm-up, or "
-        "warm-up was too short to tell.",
-        harm="A chip that warms up leaks more and clocks lower: the same work costs some percent "
+        meaning="A GPU's temperature moved by more than 1 °C over the end of the warm-up (its last "
+        "`warmup.window_size` batches, and 10 s at least), or warm-up was too short to tell. A "
+        "fixed number of prompts (`warmup.prompts`) is not looked at.",
+        harm="A warmer chip has more leakage current and lower clocks: the same work costs some "
+        "percent "
         "more joules later than at first, and the order of runs decides who looks better.",
         remedy=(
             "Warm up longer (`warmup.max_duration_s`), and leave the same pause between runs.",
@@ -131,7 +134,10 @@ RUN = {
         meaning="`load_format: dummy`: the model's architecture with random weights.",
         harm="The arithmetic and its cost are those of the model. The answers mean nothing, and "
         "their length is random.",
-        remedy=("Fix the lengths: `min_output_tokens`, or `output_len` of synthetic prompts.",),
+        remedy=(
+            "Fix the lengths: set `min_output_tokens` to the value of `max_output_tokens`, or use "
+            "synthetic prompts with `prompts.output_len`.",
+        ),
         raised_by=(EXPERIMENT,),
         frequency=Frequency.SOMETIMES,
         where="tests of an architecture without its checkpoint",
@@ -145,8 +151,8 @@ RUN = {
         "one that the checkpoint was made for.",
         remedy=(
             "See whether `config.json` names the right architecture and number of layers.",
-            "If the weights are of a part that no text needs (an image tower, a head for several "
-            "tokens at once), nothing is wrong.",
+            "If the weights are of a part that no text needs (a vision tower, a multi-token "
+            "prediction head), nothing is wrong.",
         ),
         raised_by=(EXPERIMENT,),
         frequency=Frequency.RARE,
@@ -154,14 +160,15 @@ RUN = {
     ),
     ReasonCode.BATCH_CHANGES_ANSWERS: ReasonText(
         title="a batch changes the answers",
-        meaning="At load the model answered short prompts in another way in a batch than alone, "
-        "beyond rounding. Some models take what pads the shorter prompts of a batch for a part of "
-        "them; some mix up its rows. `batch_effect` in the details of the model says which.",
+        meaning="At load the model gave other answers to short prompts in a batch than to each "
+        "alone, beyond rounding. Some models treat padding tokens as part of the prompt "
+        "(`batch_effect: padding` in the details of the model); others mix up the sequences of a "
+        "batch (`any_batch`).",
         harm="The work was done and the joules are its own. But the answers are not those that "
         "the model gives, and they may end elsewhere, so that output tokens and joules per token "
         "are not the model's.",
         remedy=(
-            "Set the batch size to 1, as in `pytorch.batch_size: 1`.",
+            "Set `pytorch.batch_size: 1`, which is the default.",
             "If it is the padding: give prompts of one length, as `type: synthetic` makes them.",
         ),
         raised_by=(EXPERIMENT,),
@@ -170,12 +177,14 @@ RUN = {
     ),
     ReasonCode.INCOMPLETE: ReasonText(
         title="a part of the run is missing",
-        meaning="Not all planned cycles were measured, or a process left no result. Or one process "
-        "reads the machine (or a GPU that they share) for others, and did so for a shorter time "
-        "than they worked.",
+        meaning="Not all planned cycles were measured, or a process left no result. Or, where "
+        "several "
+        "processes share a machine or a GPU and one reads its sensors for all, that one began "
+        "later or ended earlier than another.",
         harm="Without a cycle, sums are over the cycles that are there. Without a process, or "
         "where a domain was not read for all of the work, there is no total: `total_j` and every "
-        "`j_per_*` are null, and `partial_j` holds what was read.",
+        "`j_per_*` are null, `energy_unavailable` makes the result invalid, and `partial_j` holds "
+        "what was read.",
         remedy=(
             "Measure the rest: `lem experiment --resume ID`.",
             "Let processes that share a machine begin and end their windows together.",
@@ -188,8 +197,9 @@ RUN = {
         title="parts of the run were read by different energy sources",
         meaning="One cycle or process was read by another energy backend, another version of it, "
         "or replayed where others were measured.",
-        harm="Sources err differently, and replayed joules are nobody's. `total_j` and every "
-        "`j_per_*` are null; each cycle has its own.",
+        harm="Sources err differently, and replayed joules are nobody's. `total_j`, `partial_j` "
+        "and "
+        "every `j_per_*` are null; each cycle has its own.",
         remedy=(
             "Measure the experiment again, all cycles with one source.",
             "Name the source in `energy.backend` instead of `auto`, so that a resume uses the "

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from llenergymeasure.domain.reason_texts.record import RUN, Frequency, ReasonText
+from llenergymeasure.domain.reason_texts.record import PROGRAM, RUN, Frequency, ReasonText
 from llenergymeasure.domain.validity import ReasonCode
+
+_ALONE = "By itself this leaves the result valid."
+_EXPECTED = (
+    "the GPU is expected (its driver is there but broken, or the config names it), or no other "
+    "source gives joules, `energy_unavailable` makes the result invalid."
+)
+_FREE_A_CORE = "Leave a CPU core to the reading thread (`taskset`, `OMP_NUM_THREADS`)"
 
 SENSORS = {
     ReasonCode.CPU_TIME_LOST: ReasonText(
@@ -16,7 +23,7 @@ SENSORS = {
         "between two looks under such a parent are not seen at all.",
         remedy=(
             "Let the parent wait for its children, and not ignore SIGCHLD.",
-            "Look more often: `energy.estimate.interval_ms`.",
+            "Look more often: lower `energy.estimate.interval_ms` (default 1000).",
             "Around code of your own, measure with `lem measure`: orphans come back to it.",
         ),
         raised_by=("estimate",),
@@ -26,8 +33,14 @@ SENSORS = {
     ReasonCode.NO_GPU: ReasonText(
         title="no GPU that this process may use",
         meaning="The driver answers, and shows no GPU to this process.",
-        harm="GPU energy is not in the total. That is right if the run used no GPU.",
-        remedy=("Check `CUDA_VISIBLE_DEVICES`, and the container's `--gpus`.",),
+        harm=f"{_ALONE} GPU energy is not in the total, which is right if the run used no GPU. "
+        "Where "
+        "no other source gives joules, `energy_unavailable` makes the result invalid.",
+        remedy=(
+            "Check `CUDA_VISIBLE_DEVICES` (AMD: `HIP_VISIBLE_DEVICES`, `ROCR_VISIBLE_DEVICES`), "
+            "and "
+            "what devices the container was given (`--gpus`; AMD: `--device`).",
+        ),
         raised_by=("nvml", "zeus", "amdsmi"),
         frequency=Frequency.SOMETIMES,
         where="containers without a GPU, an empty CUDA_VISIBLE_DEVICES",
@@ -35,8 +48,7 @@ SENSORS = {
     ReasonCode.NVML_UNAVAILABLE: ReasonText(
         title="there is no NVIDIA driver, or it does not answer",
         meaning="NVIDIA's management library could not be loaded or initialised.",
-        harm="GPU energy is not in the total. Where the driver is there but broken, the GPU is "
-        "expected, and the total is null.",
+        harm=f"{_ALONE} GPU energy is not in the total. Where {_EXPECTED}",
         remedy=(
             "Nothing, on a machine without an NVIDIA GPU.",
             "Otherwise run `nvidia-smi`, which shows the same error. A version mismatch after an "
@@ -50,8 +62,7 @@ SENSORS = {
     ReasonCode.AMDSMI_UNAVAILABLE: ReasonText(
         title="there is no AMD driver or ROCm library, or it does not answer",
         meaning="AMD's management library could not be loaded or initialised.",
-        harm="GPU energy is not in the total. Where the driver is there but broken, or GPUs are "
-        "named, they are expected, and the total is null.",
+        harm=f"{_ALONE} GPU energy is not in the total. Where {_EXPECTED}",
         remedy=(
             "Nothing, on a machine without an AMD GPU: name another energy backend.",
             "Otherwise run `amd-smi list`, which shows the same error. The Python package must "
@@ -68,7 +79,7 @@ SENSORS = {
         harm="What it drew until then and afterwards is not known. The domain has no number, so "
         "there is no total: losing a GPU must not look like a saving.",
         remedy=(
-            "See the driver's log: `sudo dmesg | grep -i xid`.",
+            "See the driver's log: `sudo dmesg | grep -i xid` (AMD: `grep -i amdgpu`).",
             "Reset the GPU or reboot. If it comes back, look at power supply, riser and cooling.",
         ),
         raised_by=("nvml", "amdsmi"),
@@ -80,8 +91,9 @@ SENSORS = {
         meaning="The GPU answers, but offers no sensor to this process.",
         harm="The GPU's energy has no number.",
         remedy=(
-            "Use another source for it, or leave the GPU out (`energy.nvml.devices`).",
-            "Virtual GPUs and Jetson boards offer no sensor here: measure on the host.",
+            "Use another source for it, or leave the GPU out (`energy.nvml.devices`, "
+            "`energy.amdsmi.devices`).",
+            "A virtual GPU offers no sensor: measure on its host. Jetson boards are not supported.",
         ),
         raised_by=("nvml", "codecarbon", "amdsmi"),
         frequency=Frequency.RARE,
@@ -89,14 +101,15 @@ SENSORS = {
     ),
     ReasonCode.COUNTER_RESET: ReasonText(
         title="the energy counter was reset",
-        meaning="The counter fell to near zero within the window: the driver was loaded again or "
+        meaning="The counter fell to near zero (a GPU's below 5 kJ) within the window: the driver "
+        "was loaded again or "
         "the GPU was reset.",
         harm="The difference between its two ends is wrong by any amount, and usually negative. "
         "Tools that do not check this report joules below zero.",
         remedy=(
             "Make sure that nobody resets the GPU or reloads the driver during a run.",
-            "Turn persistence on (`sudo nvidia-smi -pm 1`): without it the driver unloads when the "
-            "last program ends.",
+            "NVIDIA: turn persistence mode on (`sudo nvidia-smi -pm 1`); without it the driver "
+            "unloads when the last program ends.",
         ),
         raised_by=("nvml", "rapl", "codecarbon", "zeus", "amdsmi"),
         frequency=Frequency.RARE,
@@ -109,11 +122,12 @@ SENSORS = {
         harm="Such a number would be summed like any other. The domain has no number instead, so "
         "there is no total.",
         remedy=(
-            "The reason names the field and the value: report it to the author of the energy "
-            "backend.",
+            "The `detail` of the code names the field and the value: report it to the authors of "
+            "the "
+            "package that `lem backends` names for this energy backend.",
             "Name another source in `energy.backend` meanwhile.",
         ),
-        raised_by=(RUN,),
+        raised_by=(RUN, PROGRAM),
         frequency=Frequency.RARE,
         where="faulty drivers, energy backends that are being written",
     ),
@@ -121,7 +135,7 @@ SENSORS = {
         title="the energy counter fell, but not to zero",
         meaning="The counter showed less than before.",
         harm="Energy cannot decrease: no difference of this counter can be trusted.",
-        remedy=("Do not trust this counter. Update the driver, and report it.",),
+        remedy=("Do not trust this counter. Update the driver, and report it to the maker.",),
         raised_by=("nvml", "rapl", "amdsmi"),
         frequency=Frequency.RARE,
         where="faulty firmware or drivers",
@@ -132,7 +146,8 @@ SENSORS = {
         "a CPU's that moved before or after may stand for 2 s.",
         harm="What was drawn meanwhile is missing.",
         remedy=(
-            "Read the counter twice by hand; if it moves again, measure again.",
+            "See whether it moves now: `lem measure --backend nvml -- sleep 5`, or with `rapl` or "
+            "`amdsmi`. If it does, measure again.",
             "A counter that never moves (AMD MI100) cannot be used.",
         ),
         raised_by=("nvml", "rapl", "amdsmi"),
@@ -142,13 +157,14 @@ SENSORS = {
     ReasonCode.WITNESS_DISAGREES: ReasonText(
         title="the energy counter and power disagree",
         meaning="The energy counter and the integral of power over the same window differ by more "
-        "than 10 % and what sampling leaves open.",
+        "than 10 %, the errors of sampling and of the window's ends apart. The integral is the "
+        "witness: a second measurement of the same joules.",
         harm="One of the two is wrong, and nothing says which. A counter that sees only part of "
         "the time does this, and so does a power reading that hangs.",
         remedy=(
             "See `evidence` in the result: `witness_j`, `disagreement`, `samples`, `missed`.",
-            "Test the GPU with `python benchmarks/gpu_truth.py`: it shows whether the counter "
-            "sees everything.",
+            "NVIDIA: run `python benchmarks/gpu_truth.py` in a clone of the repository (up to 15 "
+            "minutes): it shows whether the counter sees everything.",
         ),
         raised_by=("nvml", "amdsmi"),
         frequency=Frequency.RARE,
@@ -156,31 +172,33 @@ SENSORS = {
     ),
     ReasonCode.SAMPLES_MISSING: ReasonText(
         title="too few readings to know the energy",
-        meaning="The sensor could not be read at an end of the window, or within it; or power, "
-        "where there is no counter, was not read for over 1 s.",
+        meaning="A counter could not be read at an end of the window; or power, where there is no "
+        "counter, was not read for over 1 s; or a source failed to read during the window.",
         harm="What happened meanwhile is not known.",
-        remedy=("Free a CPU core for the reading thread; measure again.",),
+        remedy=(f"{_FREE_A_CORE}; measure again.",),
         raised_by=("nvml", "rapl", "estimate", "codecarbon", "zeus", "amdsmi"),
         frequency=Frequency.RARE,
         where="machines that are out of CPU or memory",
     ),
     ReasonCode.SAMPLE_GAP: ReasonText(
-        title="nothing was read for over 1 s",
-        meaning="The counter's ends are sound, but in between nothing was read for over a second.",
+        title="nothing was read for over 1 s, but for the counter's ends",
+        meaning="The energy counter was read at both ends of the window, but in between nothing "
+        "was read for over a second.",
         harm="The counter kept counting. But a reset or a fault in the gap would not have been "
         "seen.",
-        remedy=("Free a CPU core for the reading thread.",),
+        remedy=(f"{_FREE_A_CORE}.",),
         raised_by=("nvml", "amdsmi"),
         frequency=Frequency.SOMETIMES,
         where="machines whose cores are all busy",
     ),
     ReasonCode.MIG_SHARED: ReasonText(
-        title="the GPU is divided; the joules are those of all slices",
+        title="the GPU is divided; the joules are those of all parts",
         meaning="The GPU is in MIG mode: power and energy exist for the whole GPU only, and every "
-        "slice repeats them. Or it is one die of an AMD MI250 card, whose only sensor is for both.",
-        harm="Work on the other slices is in the number. Adding up slices multiplies it.",
+        "MIG instance repeats them. Or it is one die (GCD) of an AMD MI250 card, whose only "
+        "sensor is for both.",
+        harm="Work on the other instances is in the number. Adding up instances multiplies it.",
         remedy=(
-            "Measure while the other slices are idle, or the other die.",
+            "Measure while the other instances, or the other die, are idle.",
             "Or measure on a GPU without MIG.",
         ),
         raised_by=("nvml", "amdsmi"),
@@ -189,7 +207,7 @@ SENSORS = {
     ),
     ReasonCode.MODULE_COUNTER: ReasonText(
         title="the counter covers the whole module, not the GPU alone",
-        meaning="The GPU is one part of a superchip (GH200, GB200 and relatives), whose counter "
+        meaning="The GPU is one part of a superchip (GH200, GB200, GB300), whose counter "
         "covers the CPU and the memory of the module too.",
         harm="The joules hold more than the GPU's. Beside those of a plain GPU they look too high.",
         remedy=(

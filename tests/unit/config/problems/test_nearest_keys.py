@@ -100,7 +100,7 @@ def test_what_is_like_nothing_gets_no_list_of_two_dozen_names(tmp_path: Path) ->
         load(file, sets=["zzz=4"], env={})
     with pytest.raises(InvalidConfigError, match="valid keys here: do_sample, preset, "):
         load(file, sets=["decoder.zzz=4"], env={})
-    with pytest.raises(InvalidConfigError, match=r"pytorch\.load_in_4bit: not offered"):
+    with pytest.raises(InvalidConfigError, match=r"pytorch\.load_in_4bit: not supported"):
         load(file, sets=["load_in_4bit=true"], env={})
 
 
